@@ -1,0 +1,365 @@
+/**
+ * The one file an addon author reads: what an addon is, what its hooks get, and what they may do.
+ *
+ * An addon is an object whose methods are hooks:
+ *
+ * ```ts
+ * import { defineAddon } from 'insight-dump';
+ *
+ * export default defineAddon({
+ *   responseHeaders(flow) {
+ *     flow.response.headers.set('x-user', flow.client.user ?? 'anonymous');
+ *   },
+ * });
+ * ```
+ *
+ * A script may export one addon or an array of them by default, or simply export functions named as hooks. Run it with
+ * `insight-dump -s my-addon.ts`; it is live again each time you save it.
+ *
+ * @module
+ */
+
+// ---------------------------------------------------------------------------------------------------------------- hooks
+
+/**
+ * The hooks an addon can have. All may be sync or async. They run in the order of the chain, one after another; a hook
+ * that throws is logged with its addon, name and line, and the next addon still runs. A hook call that takes longer
+ * than the hook time limit (10 s by default) is cut: the flow goes on without it.
+ */
+export interface Hooks<Options = unknown, State = unknown> {
+  /**
+   * Once, before anything else of this instance. Check what you need; open nothing that an old instance of this addon
+   * may still hold. A throw keeps the old instance in place (at start-up: nothing starts).
+   */
+  load?(ctx: Context<Options, State>): unknown;
+
+  /**
+   * After `load`, and whenever options change; `changed` holds the names of the changed options (all of them the first
+   * time). A throw refuses the change: the old options stay.
+   */
+  configure?(ctx: Context<Options, State>, changed: ReadonlySet<string>): unknown;
+
+  /** The proxy listens and this instance is live. Open ports and timers here, bound to `ctx.signal`. */
+  running?(ctx: Context<Options, State>): unknown;
+
+  /** This instance is replaced, removed, or the proxy stops. Awaited, with a time limit: flush and close. */
+  done?(ctx: Context<Options, State>): unknown;
+
+  /**
+   * A client asks for a host: with CONNECT, or with a plain `http://` request. Nothing has been sent upstream. Say who
+   * the user is (`tunnel.client.user`), and whether to look inside, to pass it on blindly, or to deny it.
+   */
+  connect?(tunnel: Tunnel, ctx: Context<Options, State>): unknown;
+
+  /**
+   * The request head is here, its body is not. Edit the head; `flow.respond()` to answer without the upstream;
+   * `flow.request.buffer()` or `.transform()` to change the body; `flow.kill()`.
+   */
+  requestHeaders?(flow: Flow, ctx: Context<Options, State>): unknown;
+
+  /**
+   * The request body is complete: before the upstream sees it if it was buffered (then it can be edited), after it was
+   * streamed otherwise. An upstream that answers early can make this run after `responseHeaders`.
+   */
+  request?(flow: Flow, ctx: Context<Options, State>): unknown;
+
+  /** The response head is here. Edit it; `flow.response.buffer()` or `.transform()` to change the body. */
+  responseHeaders?(flow: AnsweredFlow, ctx: Context<Options, State>): unknown;
+
+  /** The response body is complete: editable if it was buffered, already with the client otherwise. */
+  response?(flow: AnsweredFlow, ctx: Context<Options, State>): unknown;
+
+  /** The exchange failed or was cut; `flow.error` says how and by whom. A flow gets either `response` or `error`. */
+  error?(flow: FailedFlow, ctx: Context<Options, State>): unknown;
+}
+
+/** A hook's name. */
+export type HookName = keyof Hooks;
+
+/** An addon: hooks, and what the host should know about them. */
+export interface Addon<Schema extends OptionsSchema = OptionsSchema, State = unknown>
+  extends Hooks<OptionsOf<Schema>, State> {
+  /** Unique among the loaded addons; the script's file name when left out. Options are set by this name. */
+  name?: string;
+  /** What can be configured, usually a `z.object({...})` of zod with a default for each key. */
+  options?: Schema;
+  /** The first value of `ctx.state`. It survives reloads; keys that a new version adds get their first value then. */
+  state?(): State;
+  /**
+   * Say `true` when your `connect` hook decides who may use the proxy. Without such an addon the proxy listens on
+   * loopback addresses only.
+   */
+  authenticates?: boolean;
+}
+
+/** Any schema object with zod's `safeParse`. `shape`, where there is one, names the options that exist. */
+export interface OptionsSchema {
+  safeParse(
+    value: unknown,
+  ):
+    | { success: true; data: unknown }
+    | { success: false; error: { issues: readonly { path: readonly PropertyKey[]; message: string }[] } };
+  readonly shape?: Readonly<Record<string, unknown>>;
+}
+
+/** The options that a schema yields. */
+export type OptionsOf<Schema extends OptionsSchema> = Extract<
+  ReturnType<Schema['safeParse']>,
+  { success: true }
+>['data'];
+
+/** What each hook gets as its last argument. */
+export interface Context<Options = unknown, State = unknown> {
+  /** The addon's name. */
+  readonly name: string;
+  /** The options now in force. Read them when you need them: they can change. */
+  readonly options: Options;
+  /** Console and log file. */
+  readonly log: Log;
+  /** Aborted when this instance ends. Bind timers, listeners and requests to it. */
+  readonly signal: AbortSignal;
+  /** Yours; survives reloads of this addon, but not a restart of the proxy. */
+  readonly state: State;
+  /** Folders to write to. */
+  readonly paths: { readonly logs: string; readonly confdir: string };
+}
+
+/** One line on the console, one JSON object in the log file. `detail` goes to the file; an Error's stack does too. */
+export interface Log {
+  debug(message: string, detail?: unknown): void;
+  info(message: string, detail?: unknown): void;
+  warn(message: string, detail?: unknown): void;
+  error(message: string, detail?: unknown): void;
+}
+
+// ----------------------------------------------------------------------------------------------------------- connecting
+
+/** The IDE's end: a TCP connection, and who is on it. */
+export interface Client {
+  /** The TCP connection's id. */
+  readonly id: string;
+  /** IP address. */
+  readonly address: string;
+  readonly port: number;
+  /** Set by the addon that authenticates. */
+  user: string | undefined;
+}
+
+/** A client's wish to reach a host. */
+export interface Tunnel {
+  /** `connect` for a CONNECT tunnel, `http` for a plain `http://` request, which is asked for one by one. */
+  readonly kind: 'connect' | 'http';
+  readonly client: Client;
+  /** As the client wrote it, in lower case and without brackets or a trailing dot. */
+  readonly host: string;
+  readonly port: number;
+  /** The headers of the CONNECT or request, without `Proxy-Authorization`. */
+  readonly headers: HeaderList;
+  /** The value of `Proxy-Authorization`. The only place where it can be read; never log it. */
+  readonly proxyAuthorization: string | undefined;
+  /** What happens after the hook; `intercept` or `passthrough` by the configured hosts before any addon spoke. */
+  readonly decision: 'intercept' | 'passthrough' | 'deny';
+  /** Look inside: flows of this tunnel reach the other hooks. */
+  intercept(): void;
+  /** Relay blindly: no other hook sees it. */
+  passthrough(): void;
+  /** Refuse. Final: a later `intercept()` or `passthrough()` does not undo it. */
+  deny(status: number, answer?: Omit<Answer, 'status'>): void;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- flows
+
+/** One request and what became of it. */
+export interface Flow {
+  readonly id: string;
+  readonly client: Client;
+  readonly request: Request;
+  /** There from `responseHeaders` on. */
+  readonly response: Response | undefined;
+  /** There in `error`. */
+  readonly error: FlowError | undefined;
+  readonly timings: Timings;
+  /** Notes of addons for later hooks and other addons; add keys by declaring `FlowMetadata` again. */
+  readonly metadata: FlowMetadata;
+  /**
+   * Answer yourself. In `requestHeaders`, or in `request` if the request was buffered, the upstream is not contacted;
+   * in `responseHeaders`, or in `response` if it was buffered, the upstream's answer is replaced.
+   *
+   * @throws when an answer is already on its way to the client
+   */
+  respond(answer: Answer): void;
+  /** Cut the client off without an answer. */
+  kill(): void;
+}
+
+/** A flow whose response head is here. */
+export type AnsweredFlow = Flow & { readonly response: Response };
+
+/** A flow that failed. */
+export type FailedFlow = Flow & { readonly error: FlowError };
+
+/** Notes on a flow, typed by key. Add your own: `declare module 'insight-dump' { interface FlowMetadata { mine?: number } }` */
+export interface FlowMetadata {
+  /** Why this exchange is no use of Copilot to be counted or recorded; unset if it is one. */
+  uncounted?: string;
+}
+
+/** An answer made by an addon. `content-length` is set for you; a string body is sent as UTF-8. */
+export interface Answer {
+  status: number;
+  headers?: Record<string, string>;
+  body?: string | Uint8Array;
+}
+
+/** How an exchange ended early. */
+export interface FlowError {
+  /** Who ended it. A client that hangs up after the last word it needs is normal. */
+  readonly by: 'client' | 'upstream' | 'addon' | 'proxy';
+  /** A short code, such as `ECONNREFUSED` or `CLIENT_CLOSED`. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Milliseconds since the epoch, with fractions; undefined where it has not come to that. */
+export interface Timings {
+  /** The request head was here. */
+  readonly start: number;
+  /** The request body had been received. */
+  readonly requestEnd?: number;
+  /** The response head was here. */
+  readonly responseStart?: number;
+  /** The first byte of the response body was here. */
+  readonly firstByte?: number;
+  /** The exchange ended, well or not. */
+  readonly end?: number;
+}
+
+/** What requests and responses share. Bodies stream through by default. */
+export interface Message {
+  readonly httpVersion: '1.0' | '1.1' | '2.0';
+  readonly headers: HeaderList;
+  readonly body: Body;
+  /**
+   * Hold the whole body back until your next hook has run, so that it can be edited with `body.set()`. For requests in
+   * `requestHeaders`, for responses in `responseHeaders`.
+   */
+  buffer(): void;
+  /**
+   * Pass each chunk through `fn` on its way. Called with the bytes as on the wire (compressed, if they are) at
+   * boundaries that mean nothing, and once more with an empty chunk and `last` true.
+   */
+  transform(fn: ChunkTransform): void;
+}
+
+/** Returns what to send instead of the chunk: nothing, one piece, or several. */
+export type ChunkTransform = (chunk: Uint8Array, last: boolean) => ChunkTransformResult | Promise<ChunkTransformResult>;
+export type ChunkTransformResult = undefined | string | Uint8Array | readonly (string | Uint8Array)[];
+
+export interface Request extends Message {
+  method: string;
+  /** Absolute. Setting it before the upstream is contacted sends the request elsewhere, `Host` included. */
+  url: string;
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+  /** Path and query. */
+  path: string;
+}
+
+export interface Response extends Message {
+  status: number;
+  statusText: string;
+}
+
+/**
+ * A message's body, as far as it has come. It is a bounded copy (8 MiB by default), kept while an addon with a
+ * `request`, `response` or `error` hook is loaded; buffered bodies are always here.
+ */
+export interface Body {
+  /** Bytes on the wire so far, also those that were not kept. */
+  readonly size: number;
+  /** True when there was more than the copy can hold, or than it may decode to. */
+  readonly truncated: boolean;
+  /** Content, decoded from gzip, deflate, br and zstd; what can be decoded of it, if it is cut. */
+  bytes(): Uint8Array;
+  /** Content as UTF-8. */
+  text(): string;
+  /** Content as JSON. @throws SyntaxError */
+  json(): unknown;
+  /** Replace a buffered body. `content-length` is set and `content-encoding` removed for you. */
+  set(content: string | Uint8Array): void;
+}
+
+/** Headers, in order, with duplicates. Names are compared without case, and kept as they were written. */
+export interface HeaderList extends Iterable<readonly [name: string, value: string]> {
+  /** The value; several are joined by `, ` (RFC 9110, section 5.3). */
+  get(name: string): string | undefined;
+  /** Each value, in order. */
+  getAll(name: string): string[];
+  has(name: string): boolean;
+  /** Replace all of that name by one, in the place of the first. */
+  set(name: string, value: string): void;
+  /** Add one at the end, keeping others of that name. */
+  append(name: string, value: string): void;
+  delete(name: string): boolean;
+}
+
+// ------------------------------------------------------------------------------------------------------------ the config
+
+/** What `addons.config.ts` exports. Command-line flags beat it. Saved edits apply at once unless it says otherwise. */
+export interface Config {
+  /** The chain, in order: paths relative to this file. Shipped addons are found as `addons/<name>.ts` from anywhere. */
+  addons?: readonly (string | AddonEntry)[];
+  /** Options by addon name. */
+  options?: AddonOptions;
+  /** Needs a restart. Default `127.0.0.1`. */
+  listenHost?: string;
+  /** Needs a restart. Default 8080. */
+  listenPort?: number;
+  /** Folder for logs and records, relative to this file. Needs a restart. Default `logs`. */
+  logs?: string;
+  /** Look into hosts that match one of these (over `host:port`, without case). Default: Copilot's API hosts. */
+  allowHosts?: readonly (string | RegExp)[];
+  /** Do not look into hosts that match one of these. Default: Copilot's telemetry hosts. */
+  ignoreHosts?: readonly (string | RegExp)[];
+  /** As curl's: `HOST:PORT:ADDR:PORT`; an empty HOST or PORT matches any. */
+  connectTo?: readonly string[];
+  /** Let clients reach loopback, link-local and private addresses through the proxy. Default false. */
+  allowPrivateTargets?: boolean;
+  /** A PEM file of certificates to trust upstream besides Node's own. Needs a restart. */
+  upstreamCa?: string;
+  /** Do not verify upstream certificates. */
+  sslInsecure?: boolean;
+  /** What the console says of each flow: 0 nothing, 1 a line, 2 headers, 3 bodies cut at 512 lines, 4 bodies. */
+  flowDetail?: 0 | 1 | 2 | 3 | 4;
+  /** Time limit of a hook call, in milliseconds. Default 10,000. */
+  hookTimeoutMs?: number;
+  /** How long flows may go on with a replaced addon, or at shutdown, in milliseconds. Default 5,000. */
+  drainMs?: number;
+}
+
+/** A script in the chain, with more to say about it. */
+export interface AddonEntry {
+  script: string;
+  /** Refuse traffic while this addon is broken or absent, instead of going on without it. Default false. */
+  required?: boolean;
+  /** Default true. */
+  enabled?: boolean;
+}
+
+/** Options by addon name. Addons add theirs: `declare module 'insight-dump' { interface AddonOptions { mine?: {...} } }` */
+export interface AddonOptions {
+  [addon: string]: unknown;
+}
+
+// ------------------------------------------------------------------------------------------------------------- functions
+
+/** Gives an addon its types. */
+export function defineAddon<Schema extends OptionsSchema, State>(addon: Addon<Schema, State>): Addon<Schema, State> {
+  return addon;
+}
+
+/** Gives a config its types. */
+export function defineConfig(config: Config): Config {
+  return config;
+}

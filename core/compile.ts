@@ -1,0 +1,79 @@
+import path from 'node:path';
+import { build, type Message, type Plugin } from 'esbuild';
+import { errors } from './errors.ts';
+import { describePath } from './stack.ts';
+
+export interface Compiled {
+  /** CommonJS, with an inline source map; npm packages are left to be required. */
+  readonly code: string;
+  /** The author's files that went into it, absolute: an edit of any of them asks for a new build. */
+  readonly inputs: ReadonlySet<string>;
+}
+
+/** A failed build still knows which files to watch: those it had read, and those it looked for. */
+export interface CompileFailure extends Error {
+  readonly inputs?: ReadonlySet<string>;
+}
+
+/**
+ * Bundles a script and the files it imports by relative path.
+ *
+ * @throws InsightError `scriptMissing`, or `doesNotCompile` with file, line and column; with `inputs` to watch
+ */
+export async function compile(entry: string): Promise<Compiled> {
+  const seen = new Set<string>([entry]);
+  try {
+    const result = await build({
+      entryPoints: [entry],
+      // Inputs in the metafile are relative to this.
+      absWorkingDir: path.dirname(entry),
+      bundle: true,
+      write: false,
+      metafile: true,
+      platform: 'node',
+      target: 'node20',
+      format: 'cjs',
+      packages: 'external',
+      sourcemap: 'inline',
+      sourcesContent: false,
+      logLevel: 'silent',
+      // esbuild leaves `import.meta` empty in CommonJS.
+      define: { 'import.meta.url': '__importMetaUrl' },
+      banner: { js: `const __importMetaUrl = require('node:url').pathToFileURL(${JSON.stringify(entry)}).href;` },
+      outfile: `${entry}.cjs`,
+      plugins: [rememberImports(seen)],
+    });
+    const inputs = Object.keys(result.metafile.inputs).map((input) => path.resolve(path.dirname(entry), input));
+    return { code: result.outputFiles[0]?.text ?? '', inputs: new Set(inputs) };
+  } catch (failure) {
+    const [first] = (failure as { errors?: Message[] }).errors ?? [];
+    const error = first === undefined ? failure : describe(entry, first);
+    throw Object.assign(error as Error, { inputs: seen }) satisfies CompileFailure;
+  }
+}
+
+function describe(entry: string, { text, location }: Message): Error {
+  if (location === null) {
+    return /Could not (resolve|read from file)/.test(text)
+      ? errors.scriptMissing(describePath(entry))
+      : errors.doesNotCompile(describePath(entry), text, '');
+  }
+  const file = describePath(path.resolve(path.dirname(entry), location.file));
+  // esbuild counts columns from 0, editors from 1.
+  const where = `${file}:${location.line}:${location.column + 1}`;
+  const hint = text.startsWith('Top-level await') ? ': await it in load() or running() instead' : '';
+  return errors.doesNotCompile(where, hint === '' ? text : 'top-level await cannot be used in an addon', hint);
+}
+
+/** Notes each relative import, so that a failed build is tried again when a missing file turns up. */
+function rememberImports(seen: Set<string>): Plugin {
+  return {
+    name: 'remember-imports',
+    setup(builder) {
+      builder.onResolve({ filter: /^\.{1,2}\// }, ({ path: specifier, resolveDir }) => {
+        seen.add(path.resolve(resolveDir, specifier));
+        return undefined;
+      });
+    },
+  };
+}

@@ -1,0 +1,34 @@
+/** A host and port, as in the target of a CONNECT. */
+export interface Authority {
+  /** Lower case, without brackets or a trailing dot. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Parses `host:port` (RFC 9112, section 3.2.3; IPv6 in brackets). Returns undefined for anything else, a missing or
+ * impossible port included.
+ */
+export function parseAuthority(text: string): Authority | undefined {
+  const match = AUTHORITY.exec(text);
+  if (match === null) return undefined;
+  const port = Number(match[3]);
+  if (port < 1 || port > 65_535) return undefined;
+  const host = (match[1] ?? match[2] ?? '').toLowerCase().replace(/\.$/, '');
+  return host === '' ? undefined : { host, port };
+}
+
+const AUTHORITY = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:@/?#[\]\\]+)):(\d{1,5})$/;
+
+/**
+ * Parses the absolute form in which proxies are asked for plain HTTP (RFC 9112, section 3.2.2). The path stays as it
+ * was written.
+ */
+export function parseAbsoluteForm(url: string): { target: Authority; path: string } | undefined {
+  const [, authority = '', rest = ''] = ABSOLUTE_FORM.exec(url) ?? [];
+  const target = parseAuthority(/:\d+$/.test(authority) ? authority : `${authority}:80`);
+  if (target === undefined) return undefined;
+  return { target, path: rest.startsWith('/') ? rest : `/${rest}` };
+}
+
+const ABSOLUTE_FORM = /^http:\/\/([^/?#]*)([^#]*)/i;

@@ -1,0 +1,19 @@
+import type net from 'node:net';
+
+/**
+ * Joins two sockets until both directions have ended; each end is passed on by itself, since a client may stop sending
+ * and still wait for the answer. An error or a reset on one side takes down the other.
+ */
+export function joinSockets(one: net.Socket, other: net.Socket): void {
+  for (const [from, to] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    from.on('error', () => to.destroy());
+    // Closed without an end: it was broken off.
+    from.on('close', () => {
+      if (!from.readableEnded) to.destroy();
+    });
+    from.pipe(to);
+  }
+}

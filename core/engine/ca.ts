@@ -1,0 +1,57 @@
+import { X509Certificate } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import mockttp from 'mockttp';
+import writeFileAtomic from 'write-file-atomic';
+import { errors } from '../errors.ts';
+
+export interface CertificateAuthority {
+  /** PEM. It never leaves `confdir` and this process. */
+  readonly key: string;
+  /** PEM. */
+  readonly cert: string;
+  /** The file with the certificate, for clients to trust. */
+  readonly certFile: string;
+  /** True when it was made just now. */
+  readonly created: boolean;
+}
+
+/**
+ * Reads the CA from `confdir`, or makes one there. It is kept from then on: clients trust that very certificate.
+ *
+ * @throws InsightError `caUnreadable`, `folderUnusable`
+ */
+export async function loadCertificateAuthority(confdir: string): Promise<CertificateAuthority> {
+  const certFile = path.join(confdir, 'ca.pem');
+  const keyFile = path.join(confdir, 'ca.key');
+  if (!existsSync(certFile) && !existsSync(keyFile)) await create(confdir, certFile, keyFile);
+  else return { ...(await read(certFile, keyFile)), certFile, created: false };
+  return { ...(await read(certFile, keyFile)), certFile, created: true };
+}
+
+async function read(certFile: string, keyFile: string): Promise<{ cert: string; key: string }> {
+  try {
+    const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
+    const certificate = new X509Certificate(cert);
+    if (!certificate.ca) throw new Error('ca.pem is no CA certificate');
+    if (new Date(certificate.validTo) < new Date()) throw new Error(`ca.pem has expired on ${certificate.validTo}`);
+    return { cert, key };
+  } catch (error) {
+    throw errors.caUnreadable(path.dirname(certFile), error);
+  }
+}
+
+async function create(confdir: string, certFile: string, keyFile: string): Promise<void> {
+  const { cert, key } = await mockttp.generateCACertificate({
+    subject: { commonName: 'insight-dump', organizationName: 'insight-dump proxy on this site' },
+  });
+  try {
+    await mkdir(confdir, { recursive: true, mode: 0o700 });
+    await writeFileAtomic(keyFile, key, { mode: 0o600 });
+    await writeFileAtomic(certFile, cert, { mode: 0o644 });
+    await chmod(keyFile, 0o600);
+  } catch (error) {
+    throw errors.folderUnusable('the CA', confdir, error);
+  }
+}

@@ -1,0 +1,192 @@
+import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
+import type net from 'node:net';
+import type { Client, Log } from '../addon.ts';
+import { Chain } from '../chain.ts';
+import type { HttpFlow } from '../flow.ts';
+import { Headers } from '../headers.ts';
+import type { Host } from '../host.ts';
+import { Pin } from '../pin.ts';
+import { withTimeLimit } from '../time-limit.ts';
+import type { Authority } from './authority.ts';
+import type { CertificateAuthority } from './ca.ts';
+import { Dialer, type DialRules } from './dialer.ts';
+import { Exchange, type Incoming } from './exchange.ts';
+import { FrontDoor, type PlainRequest } from './front-door.ts';
+import { type HostPatterns, isIntercepted } from './hosts.ts';
+import { type InterceptedRequest, Interceptor } from './mockttp.ts';
+import { relayUpgrade } from './upgrade.ts';
+import { Upstream, type UpstreamRules } from './upstream.ts';
+
+/** What may change while it runs. */
+export interface EngineRules extends DialRules, UpstreamRules {
+  readonly hosts: HostPatterns;
+  /** Keep copies of bodies even when no addon reads them. */
+  readonly keepBodies: boolean;
+}
+
+export interface EngineSettings {
+  readonly host: Host;
+  readonly ca: CertificateAuthority;
+  readonly rules: EngineRules;
+  /** A PEM file of certificates to trust upstream besides Node's. */
+  readonly upstreamCa?: string | undefined;
+  readonly log: Log;
+  /** Told of each flow once it has ended and its hooks have run. */
+  readonly flowEnded: (flow: HttpFlow) => void;
+}
+
+/** A granted tunnel that is looked into. */
+interface InterceptedTunnel {
+  readonly client: Client;
+  readonly target: Authority;
+}
+
+/** The proxy without its addons: listens, intercepts, relays, and calls the host's hooks. It knows no addon by name. */
+export class Engine {
+  #rules: EngineRules;
+  readonly #settings: EngineSettings;
+  readonly #dialer: Dialer;
+  readonly #upstream: Upstream;
+  readonly #frontDoor: FrontDoor;
+  readonly #tunnels = new Map<string, InterceptedTunnel>();
+  readonly #exchanges = new Set<Promise<void>>();
+  readonly #distrustTold = new Set<string>();
+  #interceptor: Interceptor | undefined;
+
+  /** @throws InsightError `upstreamCaUnreadable` */
+  constructor(settings: EngineSettings) {
+    this.#settings = settings;
+    this.#rules = settings.rules;
+    this.#dialer = new Dialer(settings.rules);
+    this.#upstream = new Upstream(this.#dialer, settings.rules, settings.upstreamCa);
+    this.#frontDoor = new FrontDoor(
+      this.#dialer,
+      {
+        pin: () => settings.host.pin(),
+        intercepts: (target) => isIntercepted(this.#rules.hosts, target),
+        intercept: (socket, client, target) => this.#intercept(socket, client, target),
+        plain: (request, response, blind) => void this.#plain(request, response, blind),
+        plainUpgrade: (request, socket, head) => this.#plainUpgrade(request, socket, head),
+      },
+      settings.log,
+    );
+  }
+
+  set rules(rules: EngineRules) {
+    this.#rules = rules;
+    this.#dialer.rules = rules;
+    this.#upstream.rules = rules;
+  }
+
+  /** @throws InsightError `portInUse`, `cannotListen` */
+  async listen(host: string, port: number): Promise<net.AddressInfo> {
+    this.#interceptor = await Interceptor.start(
+      this.#settings.ca,
+      {
+        request: (request, stream, response) => this.#intercepted(request, { stream, response }),
+        upgrade: async (request, socket, head) => this.#interceptedUpgrade(request, socket, head),
+        tlsFailed: (tunnel, cause) => this.#tlsFailed(tunnel, cause),
+      },
+      this.#settings.log,
+    );
+    return this.#frontDoor.listen(host, port);
+  }
+
+  /** Takes nothing new, lets what is on its way come to its end for at most `drainMs`, and ends the rest. */
+  async close(drainMs: number): Promise<void> {
+    this.#frontDoor.stopListening();
+    await withTimeLimit(this.#idle(), drainMs, () => new Error('still busy')).catch(() => {
+      this.#settings.log.warn(`${this.#exchanges.size} exchanges were cut short after ${drainMs} ms`);
+    });
+    this.#frontDoor.closeConnections();
+    // Cut exchanges still have their hooks to run.
+    await this.#idle();
+    this.#upstream.close();
+  }
+
+  async #idle(): Promise<void> {
+    while (this.#exchanges.size > 0) await Promise.all(this.#exchanges);
+  }
+
+  #intercept(socket: net.Socket, client: Client, target: Authority): void {
+    const id = randomUUID();
+    this.#tunnels.set(id, { client, target });
+    socket.once('close', () => this.#tunnels.delete(id));
+    this.#interceptor?.take(socket, target, id);
+  }
+
+  async #intercepted(request: InterceptedRequest, streams: Pick<Incoming, 'stream' | 'response'>): Promise<void> {
+    const tunnel = this.#tunnels.get(request.connection);
+    if (tunnel === undefined) {
+      streams.response.destroy();
+      return;
+    }
+    const { scheme, method, path, httpVersion, headers } = request;
+    const { client, target } = tunnel;
+    const pin = this.#settings.host.pin();
+    await this.#run({ client, target: { scheme, ...target }, method, path, httpVersion, headers, ...streams }, pin);
+  }
+
+  async #plain(plain: PlainRequest, response: ServerResponse, blind: boolean): Promise<void> {
+    const pin = blind ? new Pin(NO_ADDONS) : this.#settings.host.pin();
+    const { httpVersion } = plain.request;
+    await this.#run({ ...incomingOf(plain), httpVersion, stream: plain.request, response }, pin, blind);
+  }
+
+  async #run(incoming: Incoming, pin: Pin, blind = false): Promise<void> {
+    const exchange = new Exchange(incoming, pin, {
+      upstream: this.#upstream,
+      keepBodies: !blind && this.#rules.keepBodies,
+      ended: (flow) => {
+        if (!blind) this.#settings.flowEnded(flow);
+      },
+    });
+    const run = exchange.run();
+    this.#exchanges.add(run);
+    await run.finally(() => this.#exchanges.delete(run));
+  }
+
+  #interceptedUpgrade(request: InterceptedRequest, socket: net.Socket, head: Buffer): void {
+    const tunnel = this.#tunnels.get(request.connection);
+    if (tunnel === undefined) {
+      socket.destroy();
+      return;
+    }
+    const { scheme, method, path, headers } = request;
+    relayUpgrade({ target: { scheme, ...tunnel.target }, method, path, headers }, socket, head, this.#upstream);
+  }
+
+  #plainUpgrade(plain: PlainRequest, socket: net.Socket, head: Buffer): void {
+    relayUpgrade(incomingOf(plain), socket, head, this.#upstream);
+  }
+
+  /** Clients that do not trust the CA try again and again: one line for each of them and host is enough. */
+  #tlsFailed(connection: string, cause: string): void {
+    const tunnel = this.#tunnels.get(connection);
+    if (tunnel === undefined) return;
+    const { client, target } = tunnel;
+    const who = client.user ?? 'a client';
+    const key = `${who} ${client.address} ${target.host}`;
+    const { log, ca } = this.#settings;
+    const message = `${who} at ${client.address} refused our certificate for ${target.host} (${cause}): its editor has to trust ${ca.certFile}`;
+    if (this.#distrustTold.size > 1_000) this.#distrustTold.clear();
+    if (this.#distrustTold.has(key)) log.debug(message);
+    else log.warn(message);
+    this.#distrustTold.add(key);
+  }
+}
+
+/** For requests that no addon sees. */
+const NO_ADDONS = { chain: new Chain(), hookTimeoutMs: 0, fault: () => {} };
+
+function incomingOf({ client, target, path, request }: PlainRequest) {
+  const { method = 'GET', rawHeaders } = request;
+  return {
+    client,
+    method,
+    path,
+    target: { scheme: 'http', ...target },
+    headers: [...Headers.fromFlat(rawHeaders)],
+  } as const;
+}

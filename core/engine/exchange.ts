@@ -1,0 +1,328 @@
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import { constants, type Http2ServerResponse } from 'node:http2';
+import type { AnsweredFlow, Client, FailedFlow } from '../addon.ts';
+import { BODY_COPY_LIMIT_BYTES } from '../body.ts';
+import { authorityOf, HttpFlow, HttpRequest, HttpResponse, type Target } from '../flow.ts';
+import { type HeaderPair, Headers } from '../headers.ts';
+import type { TrafficHook } from '../hooks.ts';
+import type { Pin } from '../pin.ts';
+import { answerOf, Cut, cutOf } from './cut.ts';
+import { dropHopByHop, isBodiless, isHttp2, requestHeaders, sendHead } from './head.ts';
+import type { NodeRequest, NodeResponse } from './mockttp.ts';
+import { BodyCut, collectBody, relayBody } from './relay.ts';
+import type { Upstream } from './upstream.ts';
+
+/** A request as it came from a client, and the streams to read and answer it on. */
+export interface Incoming {
+  readonly client: Client;
+  readonly target: Target;
+  readonly method: string;
+  readonly path: string;
+  readonly httpVersion: string;
+  readonly headers: readonly HeaderPair[];
+  readonly stream: NodeRequest;
+  readonly response: NodeResponse;
+}
+
+export interface ExchangeSettings {
+  readonly upstream: Upstream;
+  /** Keep copies of bodies even when no addon reads them. */
+  readonly keepBodies: boolean;
+  /** Told of each flow once it has ended and its hooks have run. */
+  readonly ended: (flow: HttpFlow) => void;
+}
+
+/** Bodies that addons want to hold back may be no larger. */
+export const BUFFER_LIMIT_BYTES = 32 * 1024 * 1024;
+
+type FlowHook = Exclude<TrafficHook, 'connect'>;
+
+/** One request's way through the hooks and to the upstream, and its answer's way back. */
+export class Exchange {
+  readonly #in: Incoming;
+  readonly #client: ServerResponse;
+  readonly #pin: Pin;
+  readonly #settings: ExchangeSettings;
+  readonly #flow: HttpFlow;
+  #upstream: ClientRequest | undefined;
+  /** Why it ended early, where that was not noticed by reading or writing. */
+  #cut: Cut | undefined;
+  #headSent = false;
+  /** All of the answer is with the system, on its way to the client. */
+  #delivered = false;
+  /** The `response` hooks have been called: `error` must not be. */
+  #concluded = false;
+
+  constructor(incoming: Incoming, pin: Pin, settings: ExchangeSettings) {
+    this.#in = incoming;
+    // HTTP/2's compatibility layer has the same methods, with other types.
+    this.#client = incoming.response as ServerResponse;
+    this.#pin = pin;
+    this.#settings = settings;
+    const { client, target, method, path } = incoming;
+    const headers = requestHeaders(incoming.headers, authorityOf(target));
+    const httpVersion = incoming.httpVersion as HttpRequest['httpVersion'];
+    const head = { method, target, path, headers, httpVersion };
+    this.#flow = new HttpFlow(client, new HttpRequest(head, this.#copyLimit('request')));
+  }
+
+  /** Resolves when the exchange is over, one way or the other. Never rejects. */
+  async run(): Promise<void> {
+    // A broken connection shows as `close`; without listeners its errors would end the process.
+    this.#in.stream.on('error', () => {});
+    this.#client.on('error', () => {});
+    this.#client.once('finish', () => {
+      this.#delivered = true;
+    });
+    this.#client.once('close', () => {
+      if (!this.#delivered) this.#stop(Cut.client());
+    });
+    try {
+      await this.#exchange();
+      await this.#deliver();
+    } catch (error) {
+      await this.#fail(this.#cut ?? cutOf(error, 'client'));
+    } finally {
+      this.#pin.release();
+      this.#settings.ended(this.#flow);
+    }
+  }
+
+  async #exchange(): Promise<void> {
+    const { blockedBy } = this.#pin.chain;
+    if (blockedBy !== undefined) throw Cut.blocked(blockedBy);
+    const { request } = this.#flow;
+    await this.#hook('requestHeaders');
+    if (this.#flow.answer === undefined && request.wantsBuffer) await this.#holdRequest();
+    if (this.#flow.answer !== undefined) return this.#answer();
+    const upstream = this.#open();
+    const sent = this.#sendBody(upstream).catch((error) => this.#stop(cutOf(error, 'client')));
+    await this.#relayAnswer(await answerTo(upstream), sent);
+  }
+
+  // ------------------------------------------------------------------------------------------------------- the request
+
+  /** Brings the whole request here, and lets addons edit it. */
+  async #holdRequest(): Promise<void> {
+    const { request, timings } = this.#flow;
+    request.content = await collectBody(this.#in.stream, request, 'request', BUFFER_LIMIT_BYTES);
+    timings.requestEnd = this.#flow.now();
+    request.headers.set('content-length', String(request.content.length));
+    request.stage = 'held';
+    await this.#hook('request');
+  }
+
+  #open(): ClientRequest {
+    const { request } = this.#flow;
+    const { method, path, target } = request;
+    request.stage = request.content === undefined ? 'streaming' : 'sent';
+    const headers = request.headers.toFlat();
+    if (!request.headers.has('content-length')) {
+      if (hasBody(this.#in)) headers.push('transfer-encoding', 'chunked');
+      else if (method === 'POST' || method === 'PUT' || method === 'PATCH') headers.push('content-length', '0');
+    }
+    try {
+      this.#upstream = this.#settings.upstream.request(target, method, path, headers);
+    } catch (error) {
+      throw Cut.upstream(error);
+    }
+    return this.#upstream;
+  }
+
+  async #sendBody(upstream: ClientRequest): Promise<void> {
+    const { request, timings } = this.#flow;
+    if (request.content !== undefined) {
+      upstream.end(request.content);
+      return;
+    }
+    if (hasBody(this.#in)) {
+      try {
+        await relayBody(this.#in.stream, upstream, request);
+      } catch (error) {
+        if (!(error instanceof BodyCut) || error.side === 'source') throw error;
+        // The server wants no more of it. It may have answered; if not, that shows there.
+        this.#in.stream.resume();
+        return;
+      }
+    }
+    upstream.end();
+    timings.requestEnd = this.#flow.now();
+    await this.#hook('request');
+  }
+
+  // ------------------------------------------------------------------------------------------------------ the response
+
+  async #relayAnswer(answer: IncomingMessage, sent: Promise<void>): Promise<void> {
+    const flow = this.#flow;
+    // An error of the answer shows where its body is read; before that, it must not end the process.
+    answer.on('error', () => {});
+    const response = this.#responseOf(answer);
+    flow.response = response;
+    flow.timings.responseStart = flow.now();
+    // The request may still be on its way; but once it is through, its hook comes first.
+    if (flow.timings.requestEnd !== undefined) await sent;
+    await this.#hook('responseHeaders');
+    if (flow.answer !== undefined) {
+      answer.destroy();
+      return this.#send(this.#takeAnswer());
+    }
+    try {
+      if (response.wantsBuffer) await this.#holdResponse(answer, response);
+      else await this.#streamResponse(answer, response);
+    } catch (error) {
+      throw cutOf(error, 'upstream');
+    }
+  }
+
+  #responseOf(answer: IncomingMessage): HttpResponse {
+    const { statusCode: status = 502, statusMessage: statusText = '' } = answer;
+    const headers = Headers.fromFlat(answer.rawHeaders);
+    dropHopByHop(headers);
+    const httpVersion = answer.httpVersion as HttpResponse['httpVersion'];
+    return new HttpResponse({ status, statusText, headers, httpVersion }, this.#copyLimit('response'));
+  }
+
+  async #streamResponse(answer: IncomingMessage, response: HttpResponse): Promise<void> {
+    response.stage = 'streaming';
+    this.#sendHead(response);
+    await relayBody(answer, this.#client, response, () => {
+      this.#flow.timings.firstByte = this.#flow.now();
+    });
+    if (answer.rawTrailers.length > 0)
+      this.#client.addTrailers(Headers.fromFlat(answer.rawTrailers).toObject() as never);
+    this.#client.end();
+  }
+
+  async #holdResponse(answer: IncomingMessage, response: HttpResponse): Promise<void> {
+    const content = await collectBody(answer, response, 'response', BUFFER_LIMIT_BYTES);
+    if (!isBodiless(this.#flow.request.method, response.status)) {
+      response.content = content;
+      response.headers.set('content-length', String(content.length));
+    }
+    await this.#send(response);
+  }
+
+  /** An addon's answer, without the upstream: the later hooks see it all the same. */
+  async #answer(): Promise<void> {
+    // Left unread, a request body would hold up the connection.
+    this.#in.stream.resume();
+    const response = this.#takeAnswer();
+    await this.#hook('responseHeaders');
+    await this.#send(this.#flow.answer === undefined ? response : this.#takeAnswer());
+  }
+
+  #takeAnswer(): HttpResponse {
+    const flow = this.#flow;
+    const response = HttpResponse.from(flow.answer as NonNullable<HttpFlow['answer']>);
+    flow.answer = undefined;
+    flow.response = response;
+    flow.timings.responseStart ??= flow.now();
+    return response;
+  }
+
+  /** Sends a response that is here as a whole, after its `response` hooks. */
+  async #send(held: HttpResponse): Promise<void> {
+    held.stage = 'held';
+    this.#concluded = true;
+    await this.#hook('response');
+    const response = this.#flow.answer === undefined ? held : this.#takeAnswer();
+    this.#sendHead(response);
+    this.#end(response);
+  }
+
+  #sendHead(response: HttpResponse): void {
+    this.#flow.answerable = false;
+    this.#headSent = true;
+    sendHead(this.#in.response, response);
+  }
+
+  #end({ status, content }: HttpResponse): void {
+    if (content === undefined || isBodiless(this.#flow.request.method, status)) this.#client.end();
+    else this.#client.end(content);
+  }
+
+  // --------------------------------------------------------------------------------------------------------- the ending
+
+  /** Waits until the client has it all; then the flow is complete. */
+  async #deliver(): Promise<void> {
+    if (!this.#delivered && this.#cut === undefined) {
+      await new Promise<void>((resolve) => this.#client.once('finish', resolve).once('close', resolve));
+    }
+    if (!this.#delivered) throw this.#cut ?? Cut.client();
+    this.#flow.timings.end = this.#flow.now();
+    if (this.#concluded) return;
+    this.#concluded = true;
+    await this.#pin.dispatch('response', this.#flow as AnsweredFlow);
+  }
+
+  /** Ends it from outside of the reading and writing, which then fails. */
+  #stop(cut: Cut): void {
+    this.#cut ??= cut;
+    this.#upstream?.destroy(this.#cut);
+  }
+
+  async #fail(cut: Cut): Promise<void> {
+    const flow = this.#flow;
+    flow.error = cut.toFlowError();
+    flow.answerable = false;
+    this.#upstream?.destroy();
+    if (!this.#delivered) this.#refuse(cut);
+    flow.timings.end ??= flow.now();
+    if (this.#concluded) return;
+    this.#concluded = true;
+    try {
+      await this.#pin.dispatch('error', flow as FailedFlow);
+    } catch {
+      // A required addon failed, which is on the log; there is nothing left to refuse.
+    }
+  }
+
+  /** Tells the client: by a proper answer while that is possible, by breaking off otherwise. */
+  #refuse(cut: Cut): void {
+    // What the client still sends has to be read, or it never reads what it is told.
+    this.#in.stream.resume();
+    if (this.#headSent || cut.silent) {
+      breakOff(this.#in.response);
+      return;
+    }
+    const response = HttpResponse.from(answerOf(cut));
+    this.#sendHead(response);
+    this.#end(response);
+  }
+
+  /** Runs a hook; then goes on, unless an addon or the client has put an end to it. */
+  async #hook(hook: FlowHook): Promise<void> {
+    const pending = this.#pin.dispatch(hook, this.#flow);
+    if (pending !== undefined) await pending;
+    if (this.#cut !== undefined) throw this.#cut;
+    if (this.#flow.killed) throw Cut.killed();
+  }
+
+  #copyLimit(message: 'request' | 'response'): number {
+    return this.#pin.chain.reads[message] || this.#settings.keepBodies ? BODY_COPY_LIMIT_BYTES : 0;
+  }
+}
+
+/** The head of the answer to a request. Rejects with a `Cut` when none comes. */
+function answerTo(upstream: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    upstream.once('response', resolve);
+    upstream.on('error', (error) => reject(Cut.upstream(error)));
+    upstream.once('close', () => reject(Cut.upstream(new Error('the server closed the connection'))));
+  });
+}
+
+/** Whether a request carries a body (RFC 9112, section 6; RFC 9113, section 8.1). */
+function hasBody({ stream, headers }: Incoming): boolean {
+  if ('stream' in stream) return !stream.stream.endAfterHeaders;
+  return headers.some(([name, value]) => {
+    const lower = name.toLowerCase();
+    return lower === 'transfer-encoding' || (lower === 'content-length' && value !== '0');
+  });
+}
+
+/** Ends a response so that nobody takes it for complete. */
+function breakOff(response: NodeResponse): void {
+  if (isHttp2(response)) (response as Http2ServerResponse).stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else response.destroy();
+}

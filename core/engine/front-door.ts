@@ -1,0 +1,233 @@
+import { randomUUID } from 'node:crypto';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type net from 'node:net';
+import type { Answer, Client, Log } from '../addon.ts';
+import { codeOf, errors, messageOf } from '../errors.ts';
+import { HttpResponse } from '../flow.ts';
+import { Headers } from '../headers.ts';
+import type { Pin } from '../pin.ts';
+import { TunnelRequest } from '../tunnel.ts';
+import { type Authority, parseAbsoluteForm, parseAuthority } from './authority.ts';
+import { joinSockets } from './blind-tunnel.ts';
+import { answerOf, Cut, cutOf } from './cut.ts';
+import type { Dialer } from './dialer.ts';
+import { sendHead } from './head.ts';
+import { endRaw, rawAnswer } from './raw-answer.ts';
+
+/** A plain `http://` request that has been granted. */
+export interface PlainRequest {
+  readonly request: IncomingMessage;
+  readonly client: Client;
+  readonly target: Authority;
+  /** Path and query. */
+  readonly path: string;
+}
+
+/** What the front door leaves to others. */
+export interface FrontDoorHandlers {
+  pin(): Pin;
+  /** By the configured hosts, before any addon spoke. */
+  intercepts(target: Authority): boolean;
+  /** A tunnel has been granted and is to be looked into. */
+  intercept(socket: net.Socket, client: Client, target: Authority): void;
+  /** `blind` ones are passed on without hooks. */
+  plain(request: PlainRequest, response: ServerResponse, blind: boolean): void;
+  /** The same, with an `Upgrade`. */
+  plainUpgrade(request: PlainRequest, socket: net.Socket, head: Buffer): void;
+}
+
+/** Request heads larger than this get a 431. */
+const MAX_HEAD_BYTES = 64 * 1024;
+/** An idle connection to the proxy is kept for so long. */
+const KEEP_ALIVE_MS = 75_000;
+
+/**
+ * The only listener. It takes CONNECT and plain `http://` requests, asks the `connect` hooks who it is and what may be
+ * done, and hands the connection on.
+ */
+export class FrontDoor {
+  readonly #server: http.Server;
+  readonly #dialer: Dialer;
+  readonly #handlers: FrontDoorHandlers;
+  readonly #log: Log;
+  readonly #sockets = new Set<net.Socket>();
+  readonly #ids = new WeakMap<net.Socket, string>();
+
+  constructor(dialer: Dialer, handlers: FrontDoorHandlers, log: Log) {
+    this.#dialer = dialer;
+    this.#handlers = handlers;
+    this.#log = log;
+    this.#server = http.createServer({ maxHeaderSize: MAX_HEAD_BYTES, keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true });
+    this.#server.on('connection', (socket) => this.#onConnection(socket));
+    this.#server.on('connect', (request, socket, head) => void this.#onConnect(request, socket as net.Socket, head));
+    this.#server.on('request', (request, response) => void this.#onRequest(request, response));
+    this.#server.on('upgrade', (request, socket, head) => void this.#onUpgrade(request, socket as net.Socket, head));
+    this.#server.on('clientError', (error, socket) => onClientError(error, socket as net.Socket));
+  }
+
+  /** @throws InsightError `portInUse`, `cannotListen` */
+  listen(host: string, port: number): Promise<net.AddressInfo> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (error) => {
+        reject(codeOf(error) === 'EADDRINUSE' ? errors.portInUse(host, port) : errors.cannotListen(host, port, error));
+      });
+      this.#server.listen({ host, port }, () => resolve(this.#server.address() as net.AddressInfo));
+    });
+  }
+
+  /** Takes no more connections; those that are open go on. */
+  stopListening(): void {
+    this.#server.close();
+  }
+
+  /** Ends what is still open. */
+  closeConnections(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #onConnection(socket: net.Socket): void {
+    // A socket comes here again when its client may try once more after it was denied.
+    if (this.#ids.has(socket)) return;
+    this.#ids.set(socket, randomUUID());
+    this.#sockets.add(socket);
+    socket.on('error', () => {});
+    socket.once('close', () => this.#sockets.delete(socket));
+  }
+
+  async #onConnect(request: IncomingMessage, socket: net.Socket, head: Buffer): Promise<void> {
+    const target = parseAuthority(request.url ?? '');
+    if (target === undefined) {
+      endRaw(socket, BAD_AUTHORITY);
+      return;
+    }
+    const tunnel = await this.#ask('connect', request, socket, target);
+    if (socket.destroyed) return;
+    if (tunnel.answer !== undefined) this.#deny(request, socket, head, tunnel.answer);
+    else if (tunnel.decision === 'passthrough') await this.#passThrough(socket, head, target);
+    else {
+      establish(socket, head);
+      this.#handlers.intercept(socket, tunnel.client, target);
+    }
+  }
+
+  async #passThrough(socket: net.Socket, head: Buffer, target: Authority): Promise<void> {
+    try {
+      const upstream = await this.#dialer.connect(target);
+      if (socket.destroyed) {
+        upstream.destroy();
+        return;
+      }
+      establish(socket, head);
+      joinSockets(socket, upstream);
+    } catch (error) {
+      this.#log.debug(`${target.host}:${target.port} could not be reached: ${messageOf(error)}`);
+      endRaw(socket, answerOf(Cut.upstream(error)));
+    }
+  }
+
+  async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const wanted = parseAbsoluteForm(request.url ?? '');
+    if (wanted === undefined) {
+      send(request, response, NOT_A_PROXY_REQUEST);
+      return;
+    }
+    const { client, answer, decision } = await this.#ask('http', request, request.socket, wanted.target);
+    if (answer !== undefined) send(request, response, answer);
+    else this.#handlers.plain({ request, client, ...wanted }, response, decision === 'passthrough');
+  }
+
+  async #onUpgrade(request: IncomingMessage, socket: net.Socket, head: Buffer): Promise<void> {
+    const wanted = parseAbsoluteForm(request.url ?? '');
+    if (wanted === undefined) {
+      endRaw(socket, NOT_A_PROXY_REQUEST);
+      return;
+    }
+    const { client, answer } = await this.#ask('http', request, socket, wanted.target);
+    if (answer !== undefined) this.#deny(request, socket, head, answer);
+    else this.#handlers.plainUpgrade({ request, client, ...wanted }, socket, head);
+  }
+
+  /** Runs the `connect` hooks over a client's wish. What fails there denies it. */
+  async #ask(
+    kind: 'connect' | 'http',
+    request: IncomingMessage,
+    socket: net.Socket,
+    target: Authority,
+  ): Promise<TunnelRequest> {
+    // Each wish has a client of its own: on one connection, plain requests may come from several users.
+    const client: Client = {
+      id: this.#ids.get(socket) as string,
+      address: plainAddress(socket.remoteAddress ?? ''),
+      port: socket.remotePort ?? 0,
+      user: undefined,
+    };
+    const decision = this.#handlers.intercepts(target) ? 'intercept' : 'passthrough';
+    const headers = Headers.fromFlat(request.rawHeaders);
+    const tunnel = new TunnelRequest({ kind, client, ...target, decision, headers });
+    const pin = this.#handlers.pin();
+    try {
+      const { blockedBy } = pin.chain;
+      if (blockedBy !== undefined) throw Cut.blocked(blockedBy);
+      await pin.dispatch('connect', tunnel);
+    } catch (error) {
+      const { status, ...answer } = answerOf(cutOf(error, 'client'));
+      tunnel.deny(status, answer);
+    } finally {
+      pin.release();
+    }
+    return tunnel;
+  }
+
+  /** Denies a tunnel, and lets the client try again on the same connection: curl and browsers do. */
+  #deny(request: IncomingMessage, socket: net.Socket, head: Buffer, answer: Answer): void {
+    const wantsClose = /\bclose\b/i.test(request.headers.connection ?? '') || request.httpVersion === '1.0';
+    // Bytes after a request that was denied were meant for the other end.
+    if (wantsClose || head.length > 0) endRaw(socket, answer);
+    else {
+      socket.write(rawAnswer(answer, 'keep-alive'));
+      this.#server.emit('connection', socket);
+    }
+  }
+}
+
+function onClientError(error: Error, socket: net.Socket): void {
+  if (!socket.writable || codeOf(error) === 'ECONNRESET') socket.destroy();
+  else endRaw(socket, CLIENT_ERRORS[codeOf(error) ?? ''] ?? BAD_REQUEST);
+}
+
+const BAD_REQUEST = answerOf({ status: 400, code: 'BAD_REQUEST', told: 'That is no HTTP request.' });
+
+const CLIENT_ERRORS: Partial<Record<string, Answer>> = {
+  HPE_HEADER_OVERFLOW: answerOf({ status: 431, code: 'HEAD_TOO_LARGE', told: 'The request head is too large.' }),
+  ERR_HTTP_REQUEST_TIMEOUT: answerOf({ status: 408, code: 'REQUEST_TIMEOUT', told: 'The request took too long.' }),
+};
+
+const BAD_AUTHORITY = answerOf({
+  status: 400,
+  code: 'BAD_AUTHORITY',
+  told: 'CONNECT wants a host and a port, as in CONNECT example.com:443.',
+});
+
+const NOT_A_PROXY_REQUEST = answerOf({
+  status: 400,
+  code: 'NOT_A_PROXY_REQUEST',
+  told: 'This is a proxy. Set it as the HTTP proxy of your editor; it has no pages to open.',
+});
+
+function establish(socket: net.Socket, head: Buffer): void {
+  socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+  if (head.length > 0) socket.unshift(head);
+}
+
+/** IPv4 as IPv4, also when it came in on an IPv6 socket. */
+function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, '');
+}
+
+function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+  // Left unread, a request body would hold up the connection.
+  request.resume();
+  const made = HttpResponse.from(answer);
+  sendHead(response, made);
+  response.end(made.content);
+}

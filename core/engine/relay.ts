@@ -1,0 +1,150 @@
+import { Buffer } from 'node:buffer';
+import type { Readable } from 'node:stream';
+import type { ChunkTransform, ChunkTransformResult } from '../addon.ts';
+import { errors } from '../errors.ts';
+import type { HttpMessage } from '../flow.ts';
+
+/** What a body is written to: an upstream request, or a client's response of HTTP/1 or 2. */
+export interface Sink {
+  write(chunk: Uint8Array): boolean;
+  once(event: 'drain' | 'close', listener: () => void): unknown;
+  off(event: 'drain' | 'close', listener: () => void): unknown;
+  readonly destroyed?: boolean;
+}
+
+/** A body that could not be passed on whole: its source broke off, or its receiver is gone. */
+export class BodyCut extends Error {
+  override readonly name = 'BodyCut';
+  constructor(
+    readonly side: 'source' | 'sink',
+    options?: ErrorOptions,
+  ) {
+    super(side === 'source' ? 'the body broke off' : 'the receiver of the body is gone', options);
+  }
+}
+
+/**
+ * Passes a body on chunk by chunk, at the pace of the slower side, through the message's transforms and into its copy.
+ * It does not end the sink.
+ *
+ * @param firstByte is called when the first chunk is here
+ * @returns when the source has ended and everything is written; rejects with `BodyCut`, or with what a transform threw
+ */
+export function relayBody(source: Readable, sink: Sink, message: HttpMessage, firstByte?: () => void): Promise<void> {
+  return message.transforms.length === 0
+    ? pass(source, sink, message, firstByte)
+    : passTransformed(source, sink, message, firstByte);
+}
+
+function pass(source: Readable, sink: Sink, message: HttpMessage, firstByte?: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let first = true;
+    const onData = (chunk: Buffer) => {
+      if (first) {
+        first = false;
+        firstByte?.();
+      }
+      message.body.push(chunk);
+      if (!sink.write(chunk)) {
+        source.pause();
+        sink.once('drain', onDrain);
+      }
+    };
+    const onDrain = () => source.resume();
+    const stop = () => {
+      source.off('data', onData).off('end', onEnd).off('error', onCut).off('aborted', onCut).off('close', onCut);
+      sink.off('drain', onDrain);
+      sink.off('close', onSinkClose);
+    };
+    const onEnd = () => {
+      stop();
+      resolve();
+    };
+    const onCut = (error?: Error) => {
+      stop();
+      reject(new BodyCut('source', { cause: error }));
+    };
+    const onSinkClose = () => {
+      stop();
+      reject(new BodyCut('sink'));
+    };
+    source.on('data', onData).once('end', onEnd).once('error', onCut).once('aborted', onCut).once('close', onCut);
+    sink.once('close', onSinkClose);
+  });
+}
+
+async function passTransformed(
+  source: Readable,
+  sink: Sink,
+  message: HttpMessage,
+  firstByte?: () => void,
+): Promise<void> {
+  for await (const piece of transformed(source, message, firstByte)) {
+    message.body.push(piece);
+    if (!sink.write(piece)) await drained(sink);
+  }
+}
+
+function drained(sink: Sink): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onDrain = () => {
+      sink.off('close', onClose);
+      resolve();
+    };
+    const onClose = () => {
+      sink.off('drain', onDrain);
+      reject(new BodyCut('sink'));
+    };
+    sink.once('drain', onDrain);
+    sink.once('close', onClose);
+  });
+}
+
+/**
+ * Reads a whole body into memory, through the message's transforms.
+ *
+ * @throws InsightError `bodyTooLarge`; `BodyCut`
+ */
+export async function collectBody(
+  source: Readable,
+  message: HttpMessage,
+  kind: 'request' | 'response',
+  limitBytes: number,
+): Promise<Buffer> {
+  message.body.limitBytes = limitBytes;
+  for await (const piece of transformed(source, message)) {
+    message.body.push(piece);
+    if (message.body.truncated) throw errors.bodyTooLarge(kind, limitBytes);
+  }
+  return message.body.raw();
+}
+
+/** A body as it leaves the last of the message's transforms. */
+function transformed(source: Readable, message: HttpMessage, firstByte?: () => void): AsyncIterable<Uint8Array> {
+  return message.transforms.reduce((chunks, fn) => through(fn, chunks), chunksOf(source, firstByte));
+}
+
+async function* through(fn: ChunkTransform, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) yield* piecesOf(await fn(chunk, false));
+  yield* piecesOf(await fn(Buffer.alloc(0), true));
+}
+
+function* piecesOf(result: ChunkTransformResult): Generator<Uint8Array> {
+  if (result === undefined) return;
+  const list = typeof result === 'string' || result instanceof Uint8Array ? [result] : result;
+  for (const piece of list) if (piece.length > 0) yield typeof piece === 'string' ? Buffer.from(piece) : piece;
+}
+
+/** A stream's chunks; unlike its own iterator, this leaves the stream alive when the reader stops early. */
+async function* chunksOf(source: Readable, firstByte?: () => void): AsyncGenerator<Uint8Array> {
+  let first = true;
+  try {
+    for await (const chunk of source.iterator({ destroyOnReturn: false })) {
+      if (first) firstByte?.();
+      first = false;
+      yield chunk;
+    }
+  } catch (error) {
+    throw new BodyCut('source', { cause: error });
+  }
+}

@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import net from 'node:net';
+import tls from 'node:tls';
+import { errors } from '../errors.ts';
+import type { Target } from '../flow.ts';
+import { type Dialer, limitConnectTime } from './dialer.ts';
+
+export interface UpstreamRules {
+  readonly sslInsecure: boolean;
+}
+
+/** Response heads larger than this are refused. */
+const MAX_HEAD_BYTES = 64 * 1024;
+
+/** How long an idle connection is kept. Longer ones are often closed by the other end just as a request leaves. */
+const KEEP_ALIVE_MS = 4_000;
+
+/**
+ * Connections to the servers, shared by all clients and kept alive. Requests leave with their headers as given: order,
+ * case and duplicates.
+ */
+export class Upstream {
+  rules: UpstreamRules;
+  readonly #dialer: Dialer;
+  readonly #secureContext: tls.SecureContext;
+  readonly #agents = {
+    http: new http.Agent(AGENT_OPTIONS),
+    https: new https.Agent(AGENT_OPTIONS),
+  };
+
+  /** @throws InsightError `upstreamCaUnreadable` */
+  constructor(dialer: Dialer, rules: UpstreamRules, extraCaFile?: string) {
+    this.#dialer = dialer;
+    this.rules = rules;
+    // Made once: given as `ca`, the certificates would be parsed for each connection and compared for each request.
+    this.#secureContext = tls.createSecureContext(extraCaFile === undefined ? {} : { ca: withRoots(extraCaFile) });
+  }
+
+  /**
+   * Opens a request. Its body, its answer and its errors are the caller's.
+   *
+   * @param headers names and values in one row, with a `Host`
+   * @throws InsightError `privateTarget`
+   */
+  request(target: Target, method: string, path: string, headers: readonly string[]): http.ClientRequest {
+    const { scheme, host, port } = target;
+    const secure = scheme === 'https';
+    const request = (secure ? https : http).request({
+      ...this.#dialer.options({ host, port }),
+      method,
+      path,
+      headers,
+      agent: this.#agents[scheme],
+      maxHeaderSize: MAX_HEAD_BYTES,
+      ...(secure && {
+        secureContext: this.#secureContext,
+        rejectUnauthorized: !this.rules.sslInsecure,
+        // RFC 6066, section 3: no SNI for addresses.
+        servername: net.isIP(host) === 0 ? host : '',
+        checkServerIdentity: (_name: string, certificate: tls.PeerCertificate) =>
+          tls.checkServerIdentity(host, certificate),
+      }),
+    });
+    request.once('socket', (socket) => {
+      if (socket.connecting) limitConnectTime(socket, target, secure ? 'secureConnect' : 'connect');
+    });
+    return request;
+  }
+
+  close(): void {
+    this.#agents.http.destroy();
+    this.#agents.https.destroy();
+  }
+}
+
+const AGENT_OPTIONS: http.AgentOptions = {
+  keepAlive: true,
+  maxFreeSockets: 256,
+  scheduling: 'lifo',
+  timeout: KEEP_ALIVE_MS,
+  noDelay: true,
+};
+
+function withRoots(extraCaFile: string): string[] {
+  try {
+    const extra = readFileSync(extraCaFile, 'utf8');
+    if (!extra.includes('-----BEGIN CERTIFICATE-----')) throw new Error('it holds no PEM certificate');
+    // Fails here rather than at the first connection.
+    tls.createSecureContext({ ca: extra });
+    return [...tls.rootCertificates, ...nodeExtraCa(), extra];
+  } catch (error) {
+    throw errors.upstreamCaUnreadable(extraCaFile, error);
+  }
+}
+
+/** Certificates that Node trusts besides its own, and would forget when others are given. */
+function nodeExtraCa(): string[] {
+  const file = process.env.NODE_EXTRA_CA_CERTS;
+  return file === undefined || file === '' ? [] : [readFileSync(file, 'utf8')];
+}

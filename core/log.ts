@@ -1,0 +1,109 @@
+import path from 'node:path';
+import pc from 'picocolors';
+import winston from 'winston';
+import type { Log } from './addon.ts';
+import { messageOf } from './errors.ts';
+import { redact } from './redact.ts';
+
+/** Makes logs that name their addon; without a name, the proxy's own. */
+export interface ChildLog {
+  child(addon?: string): Log;
+}
+
+export interface LogSettings {
+  /** Folder for `insight-dump.log`; without one, only the console is written to. */
+  dir?: string;
+  /** The least important level that the console shows. */
+  level: 'error' | 'info' | 'debug';
+  color: boolean;
+}
+
+const FILE_NAME = 'insight-dump.log';
+const FILE_LIMIT_BYTES = 10 * 1024 * 1024;
+const FILES_KEPT = 5;
+
+/** The console, in one clear line an event; and the same as JSON in a file that is rotated by size. */
+export class Logs implements ChildLog {
+  readonly #logger: winston.Logger;
+
+  constructor({ dir, level, color }: LogSettings) {
+    const console = new winston.transports.Console({
+      level,
+      format: winston.format.printf((info) => line(info, color)),
+    });
+    this.#logger = winston.createLogger({ level: 'debug', transports: [console] });
+    // A closed pipe behind stdout must not end the proxy.
+    this.#logger.on('error', () => {});
+    if (dir !== undefined) this.#addFile(dir);
+  }
+
+  child(addon?: string): Log {
+    const write = (level: string) => (message: string, detail?: unknown) => {
+      this.#logger.log({ level, message: redact(message), addon, detail: describe(detail) });
+    };
+    return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+  }
+
+  /** Resolves when everything logged so far is in the file. */
+  async close(): Promise<void> {
+    const file = this.#logger.transports.find((transport) => transport instanceof winston.transports.File);
+    const finished =
+      file && new Promise<void>((resolve) => file.once('finish', resolve).once('error', () => resolve()));
+    this.#logger.end();
+    await finished;
+  }
+
+  #addFile(dir: string): void {
+    const file = new winston.transports.File({
+      filename: path.join(dir, FILE_NAME),
+      maxsize: FILE_LIMIT_BYTES,
+      maxFiles: FILES_KEPT,
+      tailable: true,
+      options: { flags: 'a', mode: 0o600 },
+      format: winston.format.printf(json),
+    });
+    file.once('error', (error: unknown) => {
+      this.#logger.remove(file);
+      this.child().error(
+        `cannot write ${path.join(dir, FILE_NAME)}: ${messageOf(error)}; the console still has it all`,
+      );
+    });
+    this.#logger.add(file);
+  }
+}
+
+type Info = winston.Logform.TransformableInfo;
+
+function line({ level, message, addon }: Info, color: boolean): string {
+  const colors = pc.createColors(color);
+  const time = colors.dim(new Date().toTimeString().slice(0, 8));
+  const source = addon === undefined ? '' : `${colors.dim(`[${String(addon)}]`)} `;
+  switch (level) {
+    case 'error':
+      return `${time} ❌ ${source}${colors.red(String(message))}`;
+    case 'warn':
+      return `${time} ⚠️  ${source}${colors.yellow(String(message))}`;
+    case 'debug':
+      return `${time}    ${source}${colors.dim(String(message))}`;
+    default:
+      return `${time} ${String(message)}`;
+  }
+}
+
+function json({ level, message, addon, detail }: Info): string {
+  return JSON.stringify({ time: new Date().toISOString(), level, addon, message, detail });
+}
+
+/** Detail as plain data, without credentials: an Error with its stack and cause, anything else as JSON sees it. */
+function describe(detail: unknown): unknown {
+  if (detail === undefined) return undefined;
+  if (detail instanceof Error) {
+    const { name, message, stack, cause } = detail;
+    return { name, message: redact(message), stack: redact(stack ?? ''), cause: describe(cause) };
+  }
+  try {
+    return JSON.parse(redact(JSON.stringify(detail)));
+  } catch {
+    return redact(String(detail));
+  }
+}

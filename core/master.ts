@@ -1,0 +1,211 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import type net from 'node:net';
+import type { Log } from './addon.ts';
+import type { Slot } from './chain.ts';
+import {
+  confdirOf,
+  configPathOf,
+  type FixedSettings,
+  type Flags,
+  readConfig,
+  type Settings,
+  settle,
+} from './config.ts';
+import { describeFlow } from './dump.ts';
+import { loadCertificateAuthority } from './engine/ca.ts';
+import { Engine } from './engine/engine.ts';
+import { errors, messageOf } from './errors.ts';
+import type { HostModules } from './evaluate.ts';
+import type { HttpFlow } from './flow.ts';
+import { Host } from './host.ts';
+import { Loader } from './loader.ts';
+import type { Logs } from './log.ts';
+import { didYouMean } from './nearest.ts';
+import { describePath } from './stack.ts';
+import { Watcher } from './watch.ts';
+
+/** How long an addon's `load`, `configure`, `running` or `done` may take. */
+const LIFECYCLE_TIMEOUT_MS = 5_000;
+
+export interface MasterSettings {
+  readonly flags: Flags;
+  readonly settings: Settings;
+  readonly configPath: string;
+  readonly configInputs: ReadonlySet<string>;
+  readonly modules: HostModules;
+  readonly logs: Logs;
+  readonly version: string;
+}
+
+/** Reads what is to be set, before there is a folder for logs. @throws InsightError */
+export async function prepare(flags: Flags, modules: HostModules): Promise<Omit<MasterSettings, 'logs' | 'version'>> {
+  const configPath = configPathOf(flags);
+  const file = await readConfig(configPath, modules);
+  return { flags, settings: settle(flags, file), configPath, configInputs: file.inputs, modules };
+}
+
+/** Wires the host, its loader and the engine together; starts, changes and stops them. */
+export class Master {
+  readonly #given: MasterSettings;
+  readonly #log: Log;
+  readonly #host: Host;
+  readonly #watcher: Watcher;
+  readonly #loader: Loader;
+  #settings: Settings;
+  #engine: Engine | undefined;
+  #stopping: Promise<void> | undefined;
+  #configChange = Promise.resolve();
+
+  private constructor(given: MasterSettings) {
+    const { settings, logs, modules, flags, configPath } = given;
+    this.#given = given;
+    this.#settings = settings;
+    this.#log = logs.child();
+    const paths = { logs: settings.fixed.logs, confdir: confdirOf(flags) };
+    this.#host = new Host({ log: logs, paths, limits: limitsOf(settings) }, settings.options);
+    this.#watcher = new Watcher(
+      (id) => void (id === configPath ? this.#onConfigChange() : this.#loader.reload(id)),
+      (error) => this.#log.warn(`cannot watch for changes: ${messageOf(error)}`, error),
+    );
+    this.#loader = new Loader({ host: this.#host, watcher: this.#watcher, modules, log: this.#log });
+  }
+
+  /**
+   * Loads the addons, then opens the port.
+   *
+   * @throws InsightError when any of that fails; nothing is left open then
+   */
+  static async start(given: MasterSettings): Promise<Master> {
+    const master = new Master(given);
+    try {
+      await master.#start();
+    } catch (error) {
+      await master.stop();
+      throw error;
+    }
+    return master;
+  }
+
+  /** Takes nothing new, lets flows end, ends the addons, closes. Once. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /** For errors that reached nobody: they are an addon's fault or ours, and no reason to end. */
+  report(error: unknown): void {
+    this.#host.faultOutsideHooks(error);
+  }
+
+  async #start(): Promise<void> {
+    const { flags, configPath, configInputs, logs } = this.#given;
+    const { scripts, fixed, rules } = this.#settings;
+    const confdir = confdirOf(flags);
+    await makePrivateFolder('the CA and secrets', confdir);
+    await this.#loader.setScripts(scripts, undefined, (slots) => this.#check(slots, this.#settings));
+    const ca = await loadCertificateAuthority(confdir);
+    this.#engine = new Engine({
+      host: this.#host,
+      ca,
+      rules,
+      upstreamCa: fixed.upstreamCa,
+      log: logs.child(),
+      flowEnded: (flow) => this.#tell(flow),
+    });
+    const address = await this.#engine.listen(fixed.listenHost, fixed.listenPort);
+    this.#greet(address, ca.certFile, ca.created);
+    await this.#host.start();
+    this.#watcher.set(configPath, configInputs);
+  }
+
+  async #stop(): Promise<void> {
+    const { drainMs } = this.#settings;
+    this.#loader.close();
+    await this.#watcher.close();
+    await this.#engine?.close(drainMs);
+    await this.#host.stop();
+  }
+
+  /** Config changes come one after the other. */
+  #onConfigChange(): Promise<void> {
+    this.#configChange = this.#configChange.then(() => this.#applyConfig());
+    return this.#configChange;
+  }
+
+  async #applyConfig(): Promise<void> {
+    const { flags, configPath, modules } = this.#given;
+    const name = describePath(configPath);
+    const before = this.#settings;
+    try {
+      const file = await readConfig(configPath, modules);
+      this.#watcher.set(configPath, file.inputs);
+      const after = settle(flags, file);
+      await this.#host.reconfigure(after.options);
+      try {
+        await this.#loader.setScripts(after.scripts, after.options, (slots) => this.#check(slots, after));
+      } catch (error) {
+        await this.#host.reconfigure(before.options);
+        throw error;
+      }
+      this.#settings = after;
+      this.#host.limits = limitsOf(after);
+      if (this.#engine !== undefined) this.#engine.rules = after.rules;
+      this.#log.info(`♻️  ${name} applied`);
+      for (const key of needsRestart(before.fixed, after.fixed)) {
+        this.#log.warn(`${name}: ${key} changes with the next start; until then it stays ${before.fixed[key]}`);
+      }
+      this.#settings = { ...after, fixed: before.fixed };
+    } catch (error) {
+      this.#log.error(`${messageOf(error)}; ${name} changes nothing`, error);
+    }
+  }
+
+  /** What must hold of a chain before it is put in force. */
+  #check(slots: readonly Slot[], { optionsFor, knownAddons }: Settings): void {
+    const instances = slots.flatMap((slot) => slot.instances);
+    const names = instances.map(({ name }) => name);
+    for (const { addon, source } of optionsFor) {
+      const known = names.includes(addon) || (source !== '--set' && knownAddons.includes(addon));
+      if (!known) throw errors.unknownAddon(source, addon, didYouMean(addon, names));
+    }
+    const { listenHost } = this.#settings.fixed;
+    const authenticates = instances.some(({ addon }) => addon.authenticates);
+    if (!authenticates && !isLoopback(listenHost) && !this.#given.flags.insecureOpen)
+      throw errors.openProxy(listenHost);
+  }
+
+  #greet({ address, port }: net.AddressInfo, caFile: string, created: boolean): void {
+    const host = address.includes(':') ? `[${address}]` : address;
+    const names = this.#host.chain.instances.map(({ name }) => name).join(' → ') || 'none';
+    this.#log.info(`🚀 insight-dump ${this.#given.version} on http://${host}:${port} with addons ${names}`);
+    this.#log.info(`📜 CA ${created ? 'made: ' : ''}${caFile} (clients have to trust it, e.g. by NODE_EXTRA_CA_CERTS)`);
+    this.#log.info(`👉 set your editor's proxy to http://USER:PASSWORD@${host}:${port}`);
+  }
+
+  #tell(flow: HttpFlow): void {
+    const { flowDetail } = this.#settings;
+    if (flowDetail > 0) this.#log.info(describeFlow(flow, flowDetail));
+  }
+}
+
+/** Makes a folder that only its owner can look into. @throws InsightError `folderUnusable` */
+export async function makePrivateFolder(what: string, folder: string): Promise<void> {
+  try {
+    const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+    if (made !== undefined) await chmod(folder, 0o700);
+  } catch (error) {
+    throw errors.folderUnusable(what, folder, error);
+  }
+}
+
+function limitsOf({ hookTimeoutMs, drainMs }: Settings) {
+  return { hookTimeoutMs, lifecycleTimeoutMs: LIFECYCLE_TIMEOUT_MS, drainMs };
+}
+
+function needsRestart(before: FixedSettings, after: FixedSettings): (keyof FixedSettings)[] {
+  return (Object.keys(before) as (keyof FixedSettings)[]).filter((key) => before[key] !== after[key]);
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+}

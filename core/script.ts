@@ -1,0 +1,70 @@
+import path from 'node:path';
+import type { Addon } from './addon.ts';
+import { errors } from './errors.ts';
+import { HOOK_NAMES } from './hooks.ts';
+import { nearest } from './nearest.ts';
+import { describePath } from './stack.ts';
+
+const FIELDS = ['name', 'options', 'state', 'authenticates'];
+
+/** An addon and the name it goes by. The addon itself is left as it is, so that its `this` stays its own. */
+export interface NamedAddon {
+  readonly name: string;
+  readonly addon: Addon;
+}
+
+/**
+ * Finds the addons in what a script exports: an addon or a list of them by default, or functions named as hooks.
+ *
+ * @param warn is told of functions that look like a mistyped hook
+ * @throws InsightError `noAddon`, `hookNotFunction`
+ */
+export function addonsOf(
+  exports: Record<string, unknown>,
+  file: string,
+  warn: (message: string) => void,
+): NamedAddon[] {
+  const script = describePath(file);
+  const candidates = candidatesOf(exports);
+  if (candidates.length === 0 || !candidates.every(isAddon)) throw errors.noAddon(script);
+  return candidates.map((addon, i) => {
+    const base = path.basename(file).replace(/\.[cm]?[jt]sx?$/, '');
+    const name =
+      addon.name ?? (base === 'index' ? path.basename(path.dirname(file)) : base) + (i > 0 ? `-${i + 1}` : '');
+    for (const key of keysOf(addon)) checkKey(addon, key, script, name, warn);
+    return { name, addon };
+  });
+}
+
+function candidatesOf(exports: Record<string, unknown>): unknown[] {
+  const { default: main } = exports;
+  if (Array.isArray(main)) return main;
+  if (main !== undefined) return [main];
+  return HOOK_NAMES.some((hook) => hook in exports) ? [{ ...exports }] : [];
+}
+
+function isAddon(value: unknown): value is Addon {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Own keys and those of its classes, without what every object has. */
+function keysOf(addon: object): string[] {
+  const keys: string[] = [];
+  for (let each = addon; each !== Object.prototype && each !== null; each = Object.getPrototypeOf(each)) {
+    keys.push(...Object.getOwnPropertyNames(each).filter((key) => key !== 'constructor'));
+  }
+  return [...new Set(keys)];
+}
+
+function checkKey(addon: Addon, key: string, script: string, name: string, warn: (message: string) => void): void {
+  const value = (addon as Record<string, unknown>)[key];
+  if ((HOOK_NAMES as string[]).includes(key)) {
+    if (value !== undefined && typeof value !== 'function')
+      throw errors.hookNotFunction(script, name, key, typeof value);
+    return;
+  }
+  if (FIELDS.includes(key) || typeof value !== 'function') return;
+  const meant = nearest(key, HOOK_NAMES);
+  if (meant !== undefined)
+    warn(`${script}: addon ${name} has a function "${key}", which is no hook; did you mean "${meant}"?`);
+}
