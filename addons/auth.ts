@@ -176,7 +176,7 @@ function isPassword(entry: unknown): entry is string {
 }
 
 function derivePassword(secret: string, name: string): string {
-  return createHmac('sha256', secret).update(name).digest('base64url').slice(0, PASSWORD_LENGTH);
+  return createHmac('sha256', secret).update(name).digest('hex').slice(0, PASSWORD_LENGTH);
 }
 
 const PASSWORD_LENGTH = 24;

@@ -179,7 +179,7 @@ export class Master {
     const names = this.#host.chain.instances.map(({ name }) => name).join(' → ') || 'none';
     this.#log.info(`🚀 insight-dump ${this.#given.version} on http://${host}:${port} with addons ${names}`);
     this.#log.info(`📜 CA ${created ? 'made: ' : ''}${caFile} (clients have to trust it, e.g. by NODE_EXTRA_CA_CERTS)`);
-    this.#log.info(`👉 set your editor's proxy to http://USER:PASSWORD@${host}:${port}`);
+    this.#log.info(`👉 next: set http://${host}:${port} as your editor's proxy, with a user name and password`);
   }
 
   #tell(flow: HttpFlow): void {
