@@ -11,6 +11,7 @@ import { Master, makePrivateFolder, prepare } from './master.ts';
 const { version } = packageJson;
 const EXIT_CANNOT_START = 1;
 const EXIT_USAGE = 2;
+const USAGE_CODES: ReadonlySet<string> = new Set(['usage', 'setInvalid', 'connectToInvalid']);
 
 // Stacks name the lines of TypeScript. It has to be said before the first addon is loaded.
 process.setSourceMapsEnabled(true);
@@ -28,8 +29,19 @@ const parser = yargs(hideBin(process.argv))
     default: [] as string[],
     describe: 'Run this addon; repeat for more, in order',
   })
-  .option('listen-port', { alias: 'p', type: 'number', nargs: 1, describe: 'Port of the proxy  [8080]' })
-  .option('listen-host', { type: 'string', nargs: 1, describe: 'Address of the proxy  [127.0.0.1]' })
+  .option('listen-port', {
+    alias: 'p',
+    type: 'string',
+    nargs: 1,
+    coerce: last<string>,
+    describe: 'Port of the proxy  [8080]',
+  })
+  .option('listen-host', {
+    type: 'string',
+    nargs: 1,
+    coerce: last<string>,
+    describe: 'Address of the proxy  [127.0.0.1]',
+  })
   .option('set', {
     type: 'string',
     array: true,
@@ -37,8 +49,13 @@ const parser = yargs(hideBin(process.argv))
     default: [] as string[],
     describe: 'Set an addon’s option: addon.option=value; repeat for lists',
   })
-  .option('config', { type: 'string', nargs: 1, describe: 'Config file  [addons.config.ts]' })
-  .option('confdir', { type: 'string', nargs: 1, describe: 'Folder of the CA and secrets  [~/.insight-dump]' })
+  .option('config', { type: 'string', nargs: 1, coerce: last<string>, describe: 'Config file  [addons.config.ts]' })
+  .option('confdir', {
+    type: 'string',
+    nargs: 1,
+    coerce: last<string>,
+    describe: 'Folder of the CA and secrets  [~/.insight-dump]',
+  })
   .option('allow-hosts', { type: 'string', array: true, nargs: 1, describe: 'Look only into hosts matching this' })
   .option('ignore-hosts', { type: 'string', array: true, nargs: 1, describe: 'Never look into hosts matching this' })
   .option('connect-to', {
@@ -47,12 +64,17 @@ const parser = yargs(hideBin(process.argv))
     nargs: 1,
     describe: 'HOST:PORT:ADDR:PORT, as curl’s; an empty HOST or PORT matches any',
   })
-  .option('upstream-ca', { type: 'string', nargs: 1, describe: 'PEM file of more CAs to trust upstream' })
+  .option('upstream-ca', {
+    type: 'string',
+    nargs: 1,
+    coerce: last<string>,
+    describe: 'PEM file of more CAs to trust upstream',
+  })
   .option('ssl-insecure', { alias: 'k', type: 'boolean', describe: 'Do not verify upstream certificates' })
   .option('flow-detail', {
-    type: 'number',
+    type: 'string',
     nargs: 1,
-    choices: [0, 1, 2, 3, 4],
+    coerce: last<string>,
     describe: 'Show of each flow: nothing, a line, headers, cut bodies, bodies  [1]',
   })
   .option('insecure-open', { type: 'boolean', describe: 'Listen to others without asking for passwords' })
@@ -62,7 +84,6 @@ const parser = yargs(hideBin(process.argv))
   .help()
   .alias('help', 'h')
   .strict()
-  .parserConfiguration({ 'duplicate-arguments-array': false })
   .check(({ _: words }) => {
     if (words.length > 0) throw errors.usage(`unexpected argument: ${words[0]}`);
     return true;
@@ -72,13 +93,16 @@ const parser = yargs(hideBin(process.argv))
   })
   .wrap(110);
 
+/** Of a flag that was repeated, the last counts. */
+function last<T>(value: T | T[]): T | undefined {
+  return Array.isArray(value) ? value.at(-1) : value;
+}
+
 type Arguments = Awaited<ReturnType<typeof parser.parse>>;
 
 function flagsOf(argv: Arguments): Flags {
-  const { listenPort } = argv;
-  if (listenPort !== undefined && !(Number.isInteger(listenPort) && listenPort >= 0 && listenPort <= 65_535)) {
-    throw errors.usage('--listen-port: expected a number from 0 to 65535');
-  }
+  const listenPort = whole('--listen-port', argv.listenPort, 65_535);
+  const flowDetail = whole('--flow-detail', argv.flowDetail, 4);
   return {
     scripts: argv.script,
     set: argv.set,
@@ -91,9 +115,17 @@ function flagsOf(argv: Arguments): Flags {
     connectTo: argv.connectTo,
     upstreamCa: argv.upstreamCa,
     sslInsecure: argv.sslInsecure,
-    flowDetail: argv.flowDetail ?? (argv.quiet ? 0 : argv.verbose ? 2 : undefined),
+    flowDetail: flowDetail ?? (argv.quiet ? 0 : argv.verbose ? 2 : undefined),
     insecureOpen: argv.insecureOpen,
   };
+}
+
+/** The number that a flag's text says. */
+function whole(flag: string, text: string | undefined, max: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value <= max)) throw errors.usage(`${flag} ${text}: expected a number from 0 to ${max}`);
+  return value;
 }
 
 async function main(): Promise<void> {
@@ -127,5 +159,5 @@ process.stdout.on('error', () => {});
 main().catch((error) => {
   process.stderr.write(`insight-dump: ${messageOf(error)}\n`);
   if (!(error instanceof InsightError)) process.stderr.write(`${error instanceof Error ? error.stack : ''}\n`);
-  process.exit(error instanceof InsightError && error.code === 'usage' ? EXIT_USAGE : EXIT_CANNOT_START);
+  process.exit(error instanceof InsightError && USAGE_CODES.has(error.code) ? EXIT_USAGE : EXIT_CANNOT_START);
 });

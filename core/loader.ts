@@ -53,10 +53,20 @@ export class Loader {
     const before = host.chain.slots;
     const slots: Slot[] = [];
     const fresh: Slot[] = [];
+    const keptFor = (spec: ScriptSpec) =>
+      before.find(({ script, required }) => script === spec.path && required === spec.required);
+    // Built side by side, loaded in order.
+    const builds = specs.map((spec) => (keptFor(spec) === undefined ? compile(spec.path) : undefined));
+    for (const build of builds) build?.catch(() => {});
     try {
-      for (const spec of specs) {
-        const kept = before.find(({ script, required }) => script === spec.path && required === spec.required);
-        const slot = kept ?? { script: spec.path, required: spec.required, instances: await this.#load(spec, sources) };
+      for (const [i, spec] of specs.entries()) {
+        const build = builds[i];
+        const kept = keptFor(spec);
+        const slot = kept ?? {
+          script: spec.path,
+          required: spec.required,
+          instances: await this.#load(spec, build, sources),
+        };
         slots.push(slot);
         if (kept === undefined) fresh.push(slot);
       }
@@ -118,10 +128,10 @@ export class Loader {
     }
   }
 
-  async #load(spec: ScriptSpec, sources?: OptionSources): Promise<Slot['instances']> {
+  async #load(spec: ScriptSpec, build = compile(spec.path), sources?: OptionSources): Promise<Slot['instances']> {
     const { host, watcher } = this.#settings;
     try {
-      const { code, inputs } = await compile(spec.path);
+      const { code, inputs } = await build;
       watcher.set(spec.path, inputs);
       return await host.prepare(this.#evaluate(spec, code, inputs), sources);
     } catch (error) {

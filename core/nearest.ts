@@ -10,7 +10,6 @@ export function didYouMean(given: string, known: readonly string[]): string {
 export function nearest(given: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined;
   const best = closest(given.toLowerCase(), known as string[]);
-  return distance(given.toLowerCase(), best.toLowerCase()) <= Math.max(1, Math.floor(given.length / 3))
-    ? best
-    : undefined;
+  const limit = Math.min(3, Math.max(1, Math.floor(given.length / 2)));
+  return distance(given.toLowerCase(), best.toLowerCase()) <= limit ? best : undefined;
 }

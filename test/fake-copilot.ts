@@ -103,6 +103,14 @@ export async function startFakeCopilot(plan: FakeCopilot['plan'] = () => ({})): 
     },
     requests,
     plan,
+    /** Resets an h1 connection, an h2 stream. */
+    breakOff(response: ServerResponse) {
+      const { stream } = response as unknown as Http2ServerResponse;
+      if (stream !== undefined) stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+      // Of a TLS connection, only the socket below can be reset.
+      else
+        for (const socket of sockets) if (socket.remotePort === response.socket?.remotePort) socket.resetAndDestroy();
+    },
     async close() {
       for (const socket of sockets) socket.destroy();
       await Promise.all([secure, plain].map((server) => new Promise((resolve) => server.close(resolve))));
@@ -111,11 +119,13 @@ export async function startFakeCopilot(plan: FakeCopilot['plan'] = () => ({})): 
   return fake;
 }
 
-async function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  fake: { readonly requests: Seen[]; readonly plan: FakeCopilot['plan'] },
-): Promise<void> {
+interface AnswerContext {
+  readonly requests: Seen[];
+  readonly plan: FakeCopilot['plan'];
+  breakOff(response: ServerResponse): void;
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, fake: AnswerContext): Promise<void> {
   const seen: Seen = {
     httpVersion: request.httpVersion,
     method: request.method ?? '',
@@ -143,7 +153,7 @@ async function answer(
     return;
   }
   seen.body = Buffer.concat(body);
-  await send(response, seen, planned(seen, fake.plan(seen)));
+  await send(response, seen, planned(seen, fake.plan(seen)), fake);
 }
 
 function planned(seen: Seen, plan: Partial<Plan>): Plan & { readonly events: readonly string[] | undefined } {
@@ -164,6 +174,7 @@ async function send(
   response: ServerResponse,
   seen: Seen,
   plan: Plan & { readonly events: readonly string[] | undefined },
+  fake: AnswerContext,
 ): Promise<void> {
   const { events, status, contentType, encoding, delayMs, breakAfter } = plan;
   const headers: Record<string, string> = { 'x-request-id': 'fake-1', 'x-github-request-id': 'F4KE:1' };
@@ -184,7 +195,7 @@ async function send(
   for (const [i, event] of events.entries()) {
     if (i >= breakAfter) {
       seen.end = 'broken';
-      breakOff(response);
+      fake.breakOff(response);
       return;
     }
     if (i > 0 && delayMs > 0) await sleep(delayMs);
@@ -199,12 +210,6 @@ async function send(
   (coder ?? response).end();
 }
 
-function breakOff(response: ServerResponse): void {
-  const { stream } = response as unknown as Http2ServerResponse;
-  if (stream === undefined) response.socket?.resetAndDestroy();
-  else stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
-}
-
 // ------------------------------------------------------------------------------------------------------------ the shapes
 
 /** A stream's events, or undefined where the answer is a whole. */
@@ -212,7 +217,7 @@ function eventsFor(seen: Seen, { pieces, status }: Plan): string[] | undefined {
   const asked = json(seen.body) as { n?: number; stream?: boolean; model?: string };
   if (status !== 200 || seen.method !== 'POST') return undefined;
   if (/\/v1\/engines\/[^/]+\/completions/.test(seen.path)) return completionEvents(pieces, asked.n ?? 1);
-  if (seen.path.includes('/chat/completions') && asked.stream !== false) return chatEvents(pieces, asked.model);
+  if (seen.path.includes('/chat/completions') && asked.stream === true) return chatEvents(pieces, asked.model);
   return undefined;
 }
 

@@ -1,0 +1,135 @@
+/** Clients for tests: curl, undici, and hands on the raw connection. */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import http2 from 'node:http2';
+import net from 'node:net';
+import tls from 'node:tls';
+import { promisify } from 'node:util';
+import { ProxyAgent } from 'undici';
+import type { ProxyProcess } from './proxy-process.ts';
+
+export interface CurlResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs curl, trusting the proxy's CA. Never throws for what curl thinks of it. */
+export async function curl(
+  proxy: ProxyProcess,
+  user: string | undefined,
+  ...args: readonly string[]
+): Promise<CurlResult> {
+  const all = ['-sS', '--max-time', '20', '--cacert', proxy.caFile, '-x', proxy.url(user), ...args];
+  try {
+    const { stdout, stderr } = await promisify(execFile)('curl', all);
+    return { code: 0, stdout, stderr };
+  } catch (error) {
+    const { code, stdout, stderr } = error as CurlResult;
+    return { code, stdout, stderr };
+  }
+}
+
+/** A dispatcher for undici's `fetch` and everything built on it. */
+export function proxyAgent(proxy: ProxyProcess, user: string, options: { h2?: boolean } = {}): ProxyAgent {
+  const login = `${user}:${proxy.password(user)}`;
+  return new ProxyAgent({
+    uri: `http://127.0.0.1:${proxy.port}`,
+    token: `Basic ${Buffer.from(login).toString('base64')}`,
+    requestTls: { ca: proxy.ca, allowH2: options.h2 ?? false },
+  });
+}
+
+export function basic(user: string, password: string, encoding: BufferEncoding = 'utf8'): string {
+  return `Basic ${Buffer.from(`${user}:${password}`, encoding).toString('base64')}`;
+}
+
+/** A connection to the proxy, to write on by hand. */
+export class RawConnection {
+  readonly socket: net.Socket;
+  #received = '';
+
+  private constructor(socket: net.Socket) {
+    this.socket = socket;
+    socket.on('error', () => {});
+    socket.setEncoding('latin1').on('data', (text) => {
+      this.#received += text;
+    });
+  }
+
+  static async open(port: number): Promise<RawConnection> {
+    const socket = net.connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    return new RawConnection(socket);
+  }
+
+  /** Sends a head, and waits for the answer: its status, and its head and body as text. */
+  async ask(...lines: readonly string[]): Promise<{ status: number; text: string }> {
+    this.#received = '';
+    this.socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+    return this.answer();
+  }
+
+  /** Waits for the next whole answer. */
+  async answer(): Promise<{ status: number; text: string }> {
+    while (!isWhole(this.#received)) {
+      if (this.socket.destroyed || this.socket.readableEnded) break;
+      await Promise.race([once(this.socket, 'data'), once(this.socket, 'close'), once(this.socket, 'end')]);
+    }
+    return { status: Number(/^HTTP\/1\.\d (\d+)/.exec(this.#received)?.[1] ?? 0), text: this.#received };
+  }
+}
+
+function isWhole(text: string): boolean {
+  const end = text.indexOf('\r\n\r\n');
+  if (end < 0) return false;
+  const length = Number(/^content-length: (\d+)/im.exec(text.slice(0, end))?.[1] ?? 0);
+  return text.length >= end + 4 + length;
+}
+
+/** Opens a tunnel and speaks TLS in it. */
+export async function openTunnel(
+  proxy: ProxyProcess,
+  user: string,
+  host: string,
+  alpn: readonly string[] = ['http/1.1'],
+): Promise<tls.TLSSocket> {
+  const raw = net.connect(proxy.port, '127.0.0.1');
+  await once(raw, 'connect');
+  const authorization = basic(user, proxy.password(user));
+  raw.write(`CONNECT ${host}:443 HTTP/1.1\r\nHost: ${host}:443\r\nProxy-Authorization: ${authorization}\r\n\r\n`);
+  const [head] = (await once(raw, 'data')) as [Buffer];
+  if (!head.toString('latin1').startsWith('HTTP/1.1 200')) throw new Error(`no tunnel: ${head.toString('latin1')}`);
+  const secure = tls.connect({ socket: raw, servername: host, ca: proxy.ca, ALPNProtocols: [...alpn] });
+  await once(secure, 'secureConnect');
+  return secure;
+}
+
+/** An HTTP/2 session through a tunnel. */
+export async function openSession(proxy: ProxyProcess, user: string, host: string): Promise<http2.ClientHttp2Session> {
+  const socket = await openTunnel(proxy, user, host, ['h2']);
+  const session = http2.connect(`https://${host}`, { createConnection: () => socket });
+  session.on('error', () => {});
+  await once(session, 'connect');
+  return session;
+}
+
+export interface H2Answer {
+  readonly status: number;
+  readonly headers: http2.IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** One request on an HTTP/2 session, to its end. */
+export async function ask(
+  session: http2.ClientHttp2Session,
+  headers: http2.OutgoingHttpHeaders,
+  body?: string,
+): Promise<H2Answer> {
+  const stream = session.request(headers, { endStream: body === undefined });
+  if (body !== undefined) stream.end(body);
+  const [answered] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders & { ':status'?: number }];
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return { status: answered[':status'] ?? 0, headers: answered, body: Buffer.concat(chunks).toString() };
+}

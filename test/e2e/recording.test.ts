@@ -1,0 +1,349 @@
+import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { ask, openSession } from '../clients.ts';
+import { type FakeCopilot, SAMPLE_PIECES, startFakeCopilot } from '../fake-copilot.ts';
+import { eventually, ProxyProcess, type UsageRecord } from '../proxy-process.ts';
+import {
+  API_HOST,
+  CHAT_SUGGESTIONS,
+  CHAT_TURN,
+  COMPLETIONS_PATH,
+  capture,
+  chatRequest,
+  completionRequest,
+  GHOST,
+  GIT_COMMIT,
+  MESSAGES,
+  PANEL,
+  PROXY_HOST,
+  RESPONSES,
+} from '../requests.ts';
+
+const TEXT = SAMPLE_PIECES.join('');
+
+/** Each test has a proxy of its own, so that counts are its own. */
+async function withProxy(
+  test: (proxy: ProxyProcess, fake: FakeCopilot) => Promise<void>,
+  plan?: FakeCopilot['plan'],
+  config?: string,
+): Promise<void> {
+  const fake = await startFakeCopilot(plan);
+  try {
+    const proxy = await ProxyProcess.start({ upstream: fake, ...(config !== undefined && { config }) });
+    try {
+      await test(proxy, fake);
+    } finally {
+      await proxy.stop();
+    }
+  } finally {
+    await fake.close();
+  }
+}
+
+async function send(proxy: ProxyProcess, user: string, name: string) {
+  const { host, headers, body } = capture(name);
+  const session = await openSession(proxy, user, host);
+  const answer = await ask(session, headers, JSON.stringify(body));
+  session.close();
+  return answer;
+}
+
+describe('what the real language server sends', () => {
+  it('is recorded for ghost text, with each choice by itself', () =>
+    withProxy(async (proxy) => {
+      await send(proxy, 'alice', GHOST);
+      const [record] = await proxy.recorded(1);
+      assert.deepEqual(
+        record?.insight.choices.map(({ text }) => text),
+        [TEXT, SAMPLE_PIECES.map((piece) => `1${piece}`).join(''), SAMPLE_PIECES.map((piece) => `2${piece}`).join('')],
+      );
+      assert.deepEqual(record?.request.content, capture(GHOST).body);
+      const { usage } = await proxy.metrics((day) => day.total_completions_count === 1);
+      assert.deepEqual(usage.alice?.completions, { 'Harness-1.0.0': { python: 1 } });
+      // An editor that no rule is for is counted, and said once.
+      assert.equal(proxy.output.match(/unknown editor Harness-1\.0\.0/g)?.length, 1);
+    }));
+
+  it('is recorded for a panel of ten choices, a chat turn and a commit message', () =>
+    withProxy(async (proxy) => {
+      for (const name of [PANEL, CHAT_TURN, CHAT_SUGGESTIONS, GIT_COMMIT]) await send(proxy, 'bob', name);
+      const records = await proxy.recorded(4);
+      assert.equal(records.find(({ insight }) => insight.kind === 'completions')?.insight.choices.length, 10);
+      const { usage } = await proxy.metrics((day) => day.total_chat_turns === 3);
+      assert.equal(usage.bob?.chat_turns, 3);
+      assert.equal(usage.bob?.completions_count, 1);
+    }));
+
+  it('passes unrecorded for what is neither chat completions nor completions', () =>
+    withProxy(async (proxy) => {
+      for (const name of [RESPONSES, MESSAGES, '03-get-api-copilot_internal-v2-token', '07-get-telemetry-telemetry']) {
+        const { host, headers, body, method } = capture(name);
+        if (host.startsWith('telemetry.') || host === 'api.github.com') continue;
+        const session = await openSession(proxy, 'alice', host);
+        const answer = await ask(session, headers, method === 'POST' ? JSON.stringify(body) : undefined);
+        assert.equal(answer.status, 200, name);
+        session.close();
+      }
+      await send(proxy, 'alice', CHAT_TURN);
+      assert.equal((await proxy.recorded(1)).length, 1);
+    }));
+});
+
+describe('a record', () => {
+  let fake: FakeCopilot;
+  let proxy: ProxyProcess;
+  let file: string;
+  let record: UsageRecord;
+  before(async () => {
+    fake = await startFakeCopilot();
+    proxy = await ProxyProcess.start({ upstream: fake });
+    const session = await openSession(proxy, 'alice', API_HOST);
+    const headers = {
+      ':method': 'POST',
+      ':path': '/chat/completions?token=in-the-url',
+      'editor-version': 'vscode/1.96.2',
+      'vscode-machineid': '4ce93ec3b2000000000000000000000000000000000000000000000000000000',
+      authorization: 'Bearer tid=secret-token',
+      cookie: 'session=secret-cookie',
+      'x-request-id': 'r-1',
+    };
+    await ask(session, headers, chatRequest('what is  new?\\'));
+    session.close();
+    await proxy.recorded(1);
+    [[file, record]] = [...proxy.records()] as [[string, UsageRecord]];
+  });
+  after(async () => {
+    await proxy?.stop();
+    await fake?.close();
+  });
+
+  it('lies where the seed puts it, under a name of time, machine, address and editor', () => {
+    const name = /^alice\/chat\/\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{6}_4ce93ec3b2_127\.0\.0\.1_vscode-1\.96\.2\.json$/;
+    assert.match(file.replaceAll('\\', '/'), name);
+    assert.equal(statSync(proxy.path('logs/usage', file)).mode & 0o777, 0o600);
+  });
+
+  it('has the fields of the seed, and one of its own', () => {
+    const fields = ['proxy-authorization', 'timestamp', 'proxy-time-consumed', 'request', 'response', 'insight'];
+    assert.deepEqual(Object.keys(record), fields);
+    assert.deepEqual(Object.keys(record.request), ['url', 'method', 'headers', 'content']);
+    assert.deepEqual(Object.keys(record.response), ['status_code', 'headers', 'content']);
+    assert.equal(record['proxy-authorization'], 'alice');
+    assert.match(record.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$/);
+    assert.match(record['proxy-time-consumed'], /^\d+\.\d\dms$/);
+    assert.equal(record.response.status_code, 200);
+  });
+
+  it('holds the text to the byte', () => {
+    const [choice] = record.insight.choices;
+    assert.equal(choice?.text, TEXT);
+    const { messages } = record.request.content as { messages: { content: string }[] };
+    assert.equal(messages[0]?.content, 'what is  new?\\');
+  });
+
+  it('holds no credential, neither of a header nor of the URL', () => {
+    assert.equal(record.request.url, `https://${API_HOST}/chat/completions`);
+    assert.deepEqual(Object.keys(record.request.headers).sort(), [
+      'editor-version',
+      'vscode-machineid',
+      'x-request-id',
+    ]);
+  });
+});
+
+describe('an answer', () => {
+  const chat = { ':method': 'POST', ':path': '/chat/completions', 'editor-version': 'vscode/1.96.2' };
+
+  it('is parsed as events although its content type says application/json, as the seed has it', () =>
+    withProxy(
+      async (proxy) => {
+        const session = await openSession(proxy, 'alice', API_HOST);
+        await ask(session, chat, chatRequest('hi'));
+        session.close();
+        const [record] = await proxy.recorded(1);
+        assert.equal(record?.insight.choices[0]?.text, TEXT);
+        assert.ok(Array.isArray(record?.response.content));
+      },
+      () => ({ contentType: 'application/json' }),
+    ));
+
+  for (const encoding of ['gzip', 'br'] as const) {
+    it(`is recorded decoded when it comes in ${encoding}, and passes untouched`, () =>
+      withProxy(
+        async (proxy) => {
+          const session = await openSession(proxy, 'alice', API_HOST);
+          const answer = await ask(session, { ...chat, 'accept-encoding': encoding }, chatRequest('hi'));
+          session.close();
+          assert.equal(answer.headers['content-encoding'], encoding);
+          const [record] = await proxy.recorded(1);
+          assert.equal(record?.insight.choices[0]?.text, TEXT);
+        },
+        () => ({ encoding }),
+      ));
+  }
+
+  it('that is not streamed is recorded as its JSON', () =>
+    withProxy(async (proxy) => {
+      const session = await openSession(proxy, 'alice', API_HOST);
+      await ask(session, chat, chatRequest('hi', { stream: false }));
+      session.close();
+      const [record] = await proxy.recorded(1);
+      assert.match(JSON.stringify(record?.response.content), /^{"id":"chatcmpl-fake"/);
+      assert.equal(record?.insight.choices[0]?.text, TEXT);
+    }));
+
+  it('that is no JSON is kept as text', () =>
+    withProxy(
+      async (proxy) => {
+        const session = await openSession(proxy, 'alice', API_HOST);
+        await ask(session, chat, 'no JSON "either"');
+        session.close();
+        const [record] = await proxy.recorded(1);
+        assert.equal(record?.request.content, 'no JSON "either"');
+        assert.equal(record?.response.content, '<html>  down\\for a while</html>');
+      },
+      () => ({ body: '<html>  down\\for a while</html>', contentType: 'text/html' }),
+    ));
+
+  for (const code of [0, 8]) {
+    it(`is complete when the client hangs up after the finish reason, before [DONE] (RST_STREAM ${code})`, () =>
+      withProxy(
+        async (proxy, fake) => {
+          const session = await openSession(proxy, 'alice', API_HOST);
+          const stream = session.request(chat);
+          stream.on('error', () => {});
+          stream.end(chatRequest('hi'));
+          let text = '';
+          for await (const chunk of stream) {
+            text += chunk;
+            if (text.includes('"finish_reason":"stop"')) stream.close(code);
+          }
+          const [record] = await proxy.recorded(1);
+          assert.equal(record?.insight.choices[0]?.text, TEXT);
+          await proxy.metrics((day) => day.total_chat_turns === 1);
+          await eventually('the upstream is told', () => fake.requests[0]?.end === 'cancelled', 1_000);
+          session.destroy();
+        },
+        () => ({ delayMs: 30 }),
+      ));
+  }
+
+  it('that the client hangs up on before any finish reason is not counted, and the upstream is told', () =>
+    withProxy(
+      async (proxy, fake) => {
+        const session = await openSession(proxy, 'alice', API_HOST);
+        const stream = session.request(chat);
+        stream.on('error', () => {});
+        stream.end(chatRequest('hi'));
+        await new Promise((resolve) => stream.once('data', resolve));
+        stream.close(8);
+        await eventually('the upstream is told', () => fake.requests[0]?.end === 'cancelled', 1_000);
+        await ask(session, chat, chatRequest('and to the end'));
+        session.close();
+        const [record, another] = await proxy.recorded(1);
+        assert.match(JSON.stringify(record), /and to the end/);
+        assert.equal(another, undefined);
+        assert.equal((await proxy.metrics((day) => day.total_chat_turns > 0)).total_chat_turns, 1);
+      },
+      () => ({ delayMs: 30 }),
+    ));
+});
+
+describe('the filter', () => {
+  const editors = { vscode: 'vscode/1.96.2', jetbrains: 'JetBrains-PC/243.22562.220', vim: 'Neovim/0.10' };
+  const user = { messages: [{ role: 'user', content: 'hi' }] };
+  const system = { messages: [{ role: 'system', content: 'hi' }] };
+
+  /** Sends each, then a last one that counts; returns what was counted of the chats before it. */
+  async function countChats(proxy: ProxyProcess, chats: readonly (readonly [keyof typeof editors, object])[]) {
+    const session = await openSession(proxy, 'alice', API_HOST);
+    for (const [editor, body] of [...chats, ['vim', { ...user, last: true }] as const]) {
+      const headers = { ':method': 'POST', ':path': '/chat/completions', 'editor-version': editors[editor] };
+      const { status, body: answer } = await ask(session, headers, JSON.stringify({ stream: true, ...body }));
+      assert.equal(status, 200);
+      assert.match(answer, /\[DONE\]/);
+    }
+    session.close();
+    await eventually('the last one', () =>
+      [...proxy.records().values()].some((each) => JSON.stringify(each).includes('"last":true')),
+    );
+    return proxy.records().size - 1;
+  }
+
+  it('skips background chats of VS Code and JetBrains, and counts those of their users', () =>
+    withProxy(async (proxy) => {
+      const counted = await countChats(proxy, [
+        ['vscode', { ...user, stop: [';'] }],
+        ['jetbrains', system],
+        ['jetbrains', { ...user, tools: [] }],
+        ['vscode', { ...system, tools: [] }],
+        ['jetbrains', { ...user, stop: [';'] }],
+        ['vim', { ...system, stop: [';'], tools: [] }],
+      ]);
+      assert.equal(counted, 3);
+    }));
+
+  it('counts them all when its rules are switched off', () =>
+    withProxy(
+      async (proxy) => {
+        const counted = await countChats(proxy, [
+          ['vscode', { ...user, stop: [';'] }],
+          ['jetbrains', system],
+        ]);
+        assert.equal(counted, 2);
+      },
+      undefined,
+      `export default {
+        addons: ['addons/auth.ts', 'addons/filter.ts', 'addons/usage.ts'],
+        options: { auth: { users: ['alice'] }, filter: { conditionalJudgment: false } },
+      };`,
+    ));
+
+  it('skips completions with no text in any choice, and lets them pass', () =>
+    withProxy(
+      async (proxy) => {
+        const session = await openSession(proxy, 'alice', PROXY_HOST);
+        const headers = { ':method': 'POST', ':path': COMPLETIONS_PATH, 'editor-version': editors.vscode };
+        const empty = await ask(session, headers, completionRequest('empty'));
+        assert.match(empty.body, /\[DONE\]/);
+        await ask(session, { ...headers, ':path': '/v1/engines/copilot-codex/completions' }, completionRequest('full'));
+        session.close();
+        const [record, another] = await proxy.recorded(1);
+        assert.match(JSON.stringify(record), /full/);
+        assert.equal(another, undefined);
+      },
+      ({ body }) => (body.includes('empty') ? { pieces: [''] } : {}),
+    ));
+});
+
+describe('the metrics file', () => {
+  it('has exactly the keys of the seed', () =>
+    withProxy(async (proxy) => {
+      for (const name of [GHOST, CHAT_TURN]) await send(proxy, 'alice', name);
+      const day = await proxy.metrics((each) => each.total_chat_turns === 1 && each.total_completions_count === 1);
+      assert.deepEqual(Object.keys(day), ['day', 'total_chat_turns', 'total_completions_count', 'usage']);
+      assert.equal(day.day, new Date().toISOString().slice(0, 10));
+      assert.deepEqual(day.usage, {
+        alice: {
+          chat_turns: 1,
+          completions_count: 1,
+          chat: { 'Harness-1.0.0': 1 },
+          completions: { 'Harness-1.0.0': { python: 1 } },
+        },
+      });
+    }));
+
+  it('goes on counting after a restart', async () => {
+    const fake = await startFakeCopilot();
+    const first = await ProxyProcess.start({ upstream: fake });
+    await send(first, 'alice', GHOST);
+    await first.recorded(1);
+    await first.stop({ keep: true });
+    const second = await ProxyProcess.start({ upstream: fake, folder: first.folder });
+    await send(second, 'alice', GHOST);
+    await second.metrics((day) => day.total_completions_count === 2);
+    await second.stop();
+    await fake.close();
+  });
+});

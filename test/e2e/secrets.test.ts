@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { ask, basic, curl, openSession, RawConnection } from '../clients.ts';
+import { startFakeCopilot } from '../fake-copilot.ts';
+import { ProxyProcess } from '../proxy-process.ts';
+import {
+  API_HOST,
+  CHAT_TURN,
+  COMPLETIONS_PATH,
+  capture,
+  chatRequest,
+  completionRequest,
+  GHOST,
+  PROXY_HOST,
+} from '../requests.ts';
+
+const TOKEN = 'tid=5ecre7t0ken;exp=9999999999;sku=seat';
+const PLANTED = ['5ecre7t0ken', 'wr0ng-passw0rd', 'c00kie-secret', 'gho_5ecre7aaaaaaaaaaaaaaaaaaa', 'k3y-in-the-url'];
+
+describe('secrets', () => {
+  it('are in no file under logs/ but user_auth.json, in no console line, and passwords go nowhere upstream', async (t) => {
+    const fake = await startFakeCopilot();
+    t.after(() => fake.close());
+    // As talkative as it can be.
+    const proxy = await ProxyProcess.start({ upstream: fake, args: ['-v', '--flow-detail', '4'] });
+    t.after(() => proxy.stop());
+    const passwords = [proxy.password('alice'), proxy.password('bob')];
+
+    const secretHeaders = {
+      authorization: `Bearer ${TOKEN}`,
+      cookie: 'session=c00kie-secret',
+      'x-api-key': 'gho_5ecre7aaaaaaaaaaaaaaaaaaa',
+      'copilot-edits-session': '5ecre7t0ken',
+    };
+    for (const name of [GHOST, CHAT_TURN]) {
+      const { host, headers, body } = capture(name);
+      const session = await openSession(proxy, 'alice', host);
+      await ask(session, { ...headers, ...secretHeaders }, JSON.stringify(body));
+      session.close();
+    }
+    const curlHeaders = Object.entries(secretHeaders).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+    const chat = `https://${API_HOST}/chat/completions?api_key=k3y-in-the-url`;
+    await curl(proxy, 'bob', ...curlHeaders, chat, '-d', chatRequest('hi'));
+    await curl(proxy, 'bob', ...curlHeaders, `https://${PROXY_HOST}${COMPLETIONS_PATH}`, '-d', completionRequest('hi'));
+    await curl(proxy, 'bob', ...curlHeaders, `https://${API_HOST}/copilot_internal/v2/token`);
+    await curl(proxy, 'bob', ...curlHeaders, 'http://example.com/?token=k3y-in-the-url');
+    for (const credentials of [basic('alice', 'wr0ng-passw0rd'), 'Basic wr0ng-passw0rd', 'Bearer wr0ng-passw0rd']) {
+      const connection = await RawConnection.open(proxy.port);
+      await connection.ask(`CONNECT ${API_HOST}:443 HTTP/1.1`, 'Host: x', `Proxy-Authorization: ${credentials}`);
+      connection.socket.destroy();
+    }
+    await proxy.recorded(4);
+    await proxy.metrics((day) => day.total_chat_turns + day.total_completions_count === 4);
+    await proxy.stop({ keep: true });
+
+    const login = (user: string, i: number) => Buffer.from(`${user}:${passwords[i]}`).toString('base64');
+    const secrets = [
+      ...PLANTED,
+      ...passwords,
+      login('alice', 0),
+      login('bob', 1),
+      Buffer.from(PLANTED[1] as string).toString('base64'),
+    ];
+    const texts = new Map([['the console', proxy.output], ...filesBelow(proxy.path('logs'))]);
+    assert.ok([...texts.keys()].some((name) => name.endsWith('insight-dump.log')));
+    for (const [name, text] of texts) {
+      if (name.endsWith('user_auth.json')) continue;
+      for (const secret of secrets)
+        assert.ok(!text.includes(secret), `${secret} in ${name}:\n${lineWith(text, secret)}`);
+    }
+    const upstream = JSON.stringify(
+      fake.requests.map(({ rawHeaders, path: url, body }) => [rawHeaders, url, body.toString()]),
+    );
+    for (const secret of secrets.slice(PLANTED.length))
+      assert.ok(!upstream.includes(secret), 'a password went upstream');
+    // What the client sends to Copilot itself does arrive there.
+    assert.ok(upstream.includes('5ecre7t0ken'));
+    assert.equal(statSync(proxy.path('logs/user_auth.json')).mode & 0o777, 0o600);
+    assert.equal(statSync(proxy.path('logs')).mode & 0o777, 0o700);
+    assert.equal(statSync(proxy.path('conf/ca.key')).mode & 0o777, 0o600);
+    assert.equal(statSync(proxy.path('conf/auth.secret')).mode & 0o777, 0o600);
+  });
+});
+
+function filesBelow(folder: string): [string, string][] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => path.join(folder, name))
+    .filter((file) => statSync(file).isFile())
+    .map((file) => [file, readFileSync(file, 'utf8')]);
+}
+
+function lineWith(text: string, word: string): string {
+  return (
+    text
+      .split('\n')
+      .find((line) => line.includes(word))
+      ?.slice(0, 400) ?? ''
+  );
+}

@@ -1,0 +1,210 @@
+/** Runs the built CLI as a user would, in a folder of its own that is gone afterwards. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FakeCopilot } from './fake-copilot.ts';
+
+export const ROOT = path.resolve(import.meta.dirname, '..');
+const CLI = path.join(ROOT, 'dist/cli.js');
+
+/** A temp folder, unless one is given; `files` are written into it. */
+export function makeFolder(
+  files: Readonly<Record<string, string>> = {},
+  folder = mkdtempSync(path.join(os.tmpdir(), 'insight-dump-test-')),
+): string {
+  for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text);
+  return folder;
+}
+
+/** Waits until something is so. Fails after `limitMs`, saying what it waited for. */
+export async function eventually<T>(
+  what: string | (() => string),
+  look: () => T | Promise<T>,
+  limitMs = 10_000,
+): Promise<NonNullable<Exclude<T, false>>> {
+  const end = Date.now() + limitMs;
+  for (;;) {
+    const seen = await look();
+    if (seen) return seen as NonNullable<Exclude<T, false>>;
+    if (Date.now() > end) throw new Error(`waited ${limitMs} ms in vain: ${typeof what === 'string' ? what : what()}`);
+    await sleep(10);
+  }
+}
+
+export interface ProxyOptions {
+  readonly args?: readonly string[];
+  /** Written to `addons.config.ts`; without it, the shipped config counts. */
+  readonly config?: string;
+  readonly files?: Readonly<Record<string, string>>;
+  /** All hosts lead there, and its CA is trusted. */
+  readonly upstream?: FakeCopilot;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Run in the folder that an earlier one left, instead of a new one. */
+  readonly folder?: string;
+}
+
+/** A CLI that was started; it may have ended by itself. */
+export class CliProcess {
+  readonly folder: string;
+  readonly #process: ChildProcess;
+  /** Standard output and standard error, as they came. */
+  output = '';
+  readonly ended: Promise<number | null>;
+
+  constructor({ args = [], config, files = {}, upstream, env, folder }: ProxyOptions) {
+    const all = { ...files, ...(config !== undefined && { 'addons.config.ts': config }) };
+    this.folder = makeFolder(upstream === undefined ? all : { ...all, 'upstream-ca.pem': upstream.ca }, folder);
+    const toFake =
+      upstream === undefined
+        ? []
+        : [
+            ...['--connect-to', `:443:127.0.0.1:${upstream.port}`],
+            ...['--connect-to', `:80:127.0.0.1:${upstream.plainPort}`],
+            ...['--upstream-ca', path.join(this.folder, 'upstream-ca.pem')],
+          ];
+    const own = ['-p', '0', '--confdir', path.join(this.folder, 'conf')];
+    this.#process = spawn(process.execPath, [CLI, ...own, ...toFake, ...args], {
+      cwd: this.folder,
+      env: { ...process.env, NO_COLOR: '1', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.output += text;
+      });
+    }
+    this.ended = once(this.#process, 'close').then(([code]) => code as number | null);
+  }
+
+  get pid(): number {
+    return this.#process.pid as number;
+  }
+
+  path(...parts: readonly string[]): string {
+    return path.join(this.folder, ...parts);
+  }
+
+  read(...parts: readonly string[]): string {
+    return readFileSync(this.path(...parts), 'utf8');
+  }
+
+  write(file: string, text: string): void {
+    writeFileSync(this.path(file), text);
+  }
+
+  /** Waits for output that matches, from `since` on. */
+  said(pattern: RegExp, since = 0, limitMs = 10_000): Promise<RegExpExecArray> {
+    return eventually(
+      () => `${pattern} in\n${this.output.slice(since)}`,
+      () => pattern.exec(this.output.slice(since)) ?? undefined,
+      limitMs,
+    );
+  }
+
+  kill(signal: NodeJS.Signals = 'SIGTERM'): void {
+    this.#process.kill(signal);
+  }
+
+  /** Stops it, if it still runs, and removes its folder unless it is to be kept. Resolves with its exit code. */
+  async stop({ keep = false } = {}): Promise<number | null> {
+    this.kill();
+    const code = await Promise.race([this.ended, sleep(20_000, undefined, { ref: false }).then(() => 'late' as const)]);
+    if (code === 'late') this.kill('SIGKILL');
+    if (!keep) rmSync(this.folder, { recursive: true, force: true });
+    if (code === 'late') throw new Error(`it did not stop:\n${this.output}`);
+    return code;
+  }
+}
+
+/** A CLI that listens. */
+export class ProxyProcess extends CliProcess {
+  port = 0;
+
+  static async start(options: ProxyOptions = {}): Promise<ProxyProcess> {
+    const proxy = new ProxyProcess(options);
+    const listening = proxy.said(/on http:\/\/\S+:(\d+) with/);
+    const ended = proxy.ended.then((code) => {
+      throw new Error(`it ended with ${code}:\n${proxy.output}`);
+    });
+    ended.catch(() => {});
+    const [, port] = await Promise.race([listening, ended]).catch(async (error) => {
+      await proxy.stop();
+      throw error;
+    });
+    proxy.port = Number(port);
+    return proxy;
+  }
+
+  get caFile(): string {
+    return this.path('conf/ca.pem');
+  }
+
+  get ca(): string {
+    return this.read('conf/ca.pem');
+  }
+
+  password(user: string): string {
+    return JSON.parse(this.read('logs/user_auth.json'))[user];
+  }
+
+  /** With a user's name and password in it; without them for nobody. */
+  url(user?: string): string {
+    const login = user === undefined ? '' : `${encodeURIComponent(user)}:${encodeURIComponent(this.password(user))}@`;
+    return `http://${login}127.0.0.1:${this.port}`;
+  }
+
+  /** All records so far, by path below `logs/usage`. */
+  records(): Map<string, UsageRecord> {
+    const folder = this.path('logs/usage');
+    if (!existsSync(folder)) return new Map();
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.json'));
+    return new Map(files.sort().map((file) => [file, JSON.parse(readFileSync(path.join(folder, file), 'utf8'))]));
+  }
+
+  /** Waits for so many records. */
+  async recorded(count: number): Promise<UsageRecord[]> {
+    await eventually(
+      () => `${count} records; there are ${this.records().size}:\n${this.output}`,
+      () => this.records().size >= count,
+    );
+    return [...this.records().values()];
+  }
+
+  /** Today's metrics file, once it satisfies `is`. */
+  metrics(is: (day: MetricsDay) => boolean): Promise<MetricsDay> {
+    const folder = this.path('logs/metrics');
+    return eventually('the metrics', () => {
+      const [file] = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
+      if (file === undefined) return undefined;
+      const day = JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as MetricsDay;
+      return is(day) ? day : undefined;
+    });
+  }
+}
+
+export interface UsageRecord {
+  'proxy-authorization': string;
+  timestamp: string;
+  'proxy-time-consumed': string;
+  request: { url: string; method: string; headers: Record<string, string>; content: unknown };
+  response: { status_code: number; headers: Record<string, string>; content: unknown };
+  insight: { user: string; kind: string; choices: { index: number; text: string; finishReason?: string }[] };
+}
+
+export interface MetricsDay {
+  day: string;
+  total_chat_turns: number;
+  total_completions_count: number;
+  usage: Record<
+    string,
+    {
+      chat_turns: number;
+      completions_count: number;
+      chat: Record<string, number>;
+      completions: Record<string, Record<string, number>>;
+    }
+  >;
+}
