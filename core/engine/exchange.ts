@@ -1,13 +1,13 @@
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
-import { constants, type Http2ServerResponse } from 'node:http2';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { AnsweredFlow, Client, FailedFlow } from '../addon.ts';
 import { BODY_COPY_LIMIT_BYTES } from '../body.ts';
 import { authorityOf, HttpFlow, HttpRequest, HttpResponse, type Target } from '../flow.ts';
 import { type HeaderPair, Headers } from '../headers.ts';
 import type { TrafficHook } from '../hooks.ts';
 import type { Pin } from '../pin.ts';
+import { ClientAnswer } from './client-answer.ts';
 import { answerOf, Cut, cutOf } from './cut.ts';
-import { dropHopByHop, isBodiless, isHttp2, requestHeaders, sendHead } from './head.ts';
+import { dropHopByHop, isBodiless, requestHeaders } from './head.ts';
 import type { NodeRequest, NodeResponse } from './mockttp.ts';
 import { BodyCut, collectBody, relayBody } from './relay.ts';
 import type { Upstream } from './upstream.ts';
@@ -40,23 +40,19 @@ type FlowHook = Exclude<TrafficHook, 'connect'>;
 /** One request's way through the hooks and to the upstream, and its answer's way back. */
 export class Exchange {
   readonly #in: Incoming;
-  readonly #client: ServerResponse;
+  readonly #client: ClientAnswer;
   readonly #pin: Pin;
   readonly #settings: ExchangeSettings;
   readonly #flow: HttpFlow;
   #upstream: ClientRequest | undefined;
   /** Why it ended early, where that was not noticed by reading or writing. */
   #cut: Cut | undefined;
-  #headSent = false;
-  /** All of the answer is with the system, on its way to the client. */
-  #delivered = false;
   /** The `response` hooks have been called: `error` must not be. */
   #concluded = false;
 
   constructor(incoming: Incoming, pin: Pin, settings: ExchangeSettings) {
     this.#in = incoming;
-    // HTTP/2's compatibility layer has the same methods, with other types.
-    this.#client = incoming.response as ServerResponse;
+    this.#client = new ClientAnswer(incoming.response, incoming.method, () => this.#stop(Cut.client()));
     this.#pin = pin;
     this.#settings = settings;
     const { client, target, method, path } = incoming;
@@ -68,15 +64,8 @@ export class Exchange {
 
   /** Resolves when the exchange is over, one way or the other. Never rejects. */
   async run(): Promise<void> {
-    // A broken connection shows as `close`; without listeners its errors would end the process.
+    // What breaks there shows where it is read; without a listener it would end the process.
     this.#in.stream.on('error', () => {});
-    this.#client.on('error', () => {});
-    this.#client.once('finish', () => {
-      this.#delivered = true;
-    });
-    this.#client.once('close', () => {
-      if (!this.#delivered) this.#stop(Cut.client());
-    });
     try {
       await this.#exchange();
       await this.#deliver();
@@ -184,13 +173,12 @@ export class Exchange {
 
   async #streamResponse(answer: IncomingMessage, response: HttpResponse): Promise<void> {
     response.stage = 'streaming';
-    this.#sendHead(response);
-    await relayBody(answer, this.#client, response, () => {
+    this.#flow.answerable = false;
+    this.#client.sendHead(response);
+    await relayBody(answer, this.#client.sink, response, () => {
       this.#flow.timings.firstByte = this.#flow.now();
     });
-    if (answer.rawTrailers.length > 0)
-      this.#client.addTrailers(Headers.fromFlat(answer.rawTrailers).toObject() as never);
-    this.#client.end();
+    this.#client.end(answer.rawTrailers);
   }
 
   async #holdResponse(answer: IncomingMessage, response: HttpResponse): Promise<void> {
@@ -226,29 +214,16 @@ export class Exchange {
     this.#concluded = true;
     await this.#hook('response');
     const response = this.#flow.answer === undefined ? held : this.#takeAnswer();
-    this.#sendHead(response);
-    this.#end(response);
-  }
-
-  #sendHead(response: HttpResponse): void {
     this.#flow.answerable = false;
-    this.#headSent = true;
-    sendHead(this.#in.response, response);
-  }
-
-  #end({ status, content }: HttpResponse): void {
-    if (content === undefined || isBodiless(this.#flow.request.method, status)) this.#client.end();
-    else this.#client.end(content);
+    this.#client.send(response);
   }
 
   // --------------------------------------------------------------------------------------------------------- the ending
 
   /** Waits until the client has it all; then the flow is complete. */
   async #deliver(): Promise<void> {
-    if (!this.#delivered && this.#cut === undefined) {
-      await new Promise<void>((resolve) => this.#client.once('finish', resolve).once('close', resolve));
-    }
-    if (!this.#delivered) throw this.#cut ?? Cut.client();
+    if (this.#cut === undefined) await this.#client.settled();
+    if (!this.#client.delivered) throw this.#cut ?? Cut.client();
     this.#flow.timings.end = this.#flow.now();
     if (this.#concluded) return;
     this.#concluded = true;
@@ -266,7 +241,7 @@ export class Exchange {
     flow.error = cut.toFlowError();
     flow.answerable = false;
     this.#upstream?.destroy();
-    if (!this.#delivered) this.#refuse(cut);
+    if (!this.#client.delivered) this.#refuse(cut);
     flow.timings.end ??= flow.now();
     if (this.#concluded) return;
     this.#concluded = true;
@@ -281,13 +256,8 @@ export class Exchange {
   #refuse(cut: Cut): void {
     // What the client still sends has to be read, or it never reads what it is told.
     this.#in.stream.resume();
-    if (this.#headSent || cut.silent) {
-      breakOff(this.#in.response);
-      return;
-    }
-    const response = HttpResponse.from(answerOf(cut));
-    this.#sendHead(response);
-    this.#end(response);
+    if (this.#client.begun || cut.silent) this.#client.breakOff();
+    else this.#client.send(HttpResponse.from(answerOf(cut)));
   }
 
   /** Runs a hook; then goes on, unless an addon or the client has put an end to it. */
@@ -319,10 +289,4 @@ function hasBody({ stream, headers }: Incoming): boolean {
     const lower = name.toLowerCase();
     return lower === 'transfer-encoding' || (lower === 'content-length' && value !== '0');
   });
-}
-
-/** Ends a response so that nobody takes it for complete. */
-function breakOff(response: NodeResponse): void {
-  if (isHttp2(response)) (response as Http2ServerResponse).stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-  else response.destroy();
 }
