@@ -5,7 +5,7 @@
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Context, copilotExchange, defineAddon, type Flow } from 'insight-dump';
+import { type Context, copilotExchange, defineAddon, type Flow, type UsageKind } from 'insight-dump';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 
@@ -29,17 +29,28 @@ const DAY = z.object({
 
 type Day = z.infer<typeof DAY>;
 
+/** What the counts of a day grow by. */
+interface Use {
+  readonly user: string;
+  readonly kind: UsageKind;
+  readonly editor: string;
+  readonly language: string;
+}
+
 interface OpenDay {
+  readonly date: string;
   readonly file: string;
-  readonly counts: Day;
-  /** There is more than the file says. */
+  /** What the file says, and what has been added since; undefined until the file has been read. */
+  counts: Day | undefined;
+  /** What is not in `counts` yet. */
+  readonly backlog: Use[];
   dirty: boolean;
   writing: Promise<void> | undefined;
 }
 
 interface State {
   /** By date. They are few: yesterday's goes when it is written. */
-  days: Map<string, Promise<OpenDay>>;
+  days: Map<string, OpenDay>;
   failing: boolean;
 }
 
@@ -51,33 +62,28 @@ export default defineAddon({
   response: countFlow,
   error: countFlow,
 
-  async done({ state }) {
-    for (const opened of state.days.values()) {
-      const day = await opened;
-      while (day.writing !== undefined) await day.writing;
+  async done(ctx) {
+    for (const day of ctx.state.days.values()) {
+      await day.writing;
+      // The old signal has ended the pauses; what came in meanwhile, and what could not be written, has one more try.
+      await keepWriting(day, ctx);
     }
   },
 });
 
-async function countFlow(flow: Flow, ctx: MetricsContext): Promise<void> {
+function countFlow(flow: Flow, ctx: MetricsContext): void {
   const exchange = copilotExchange(flow);
   if (exchange === undefined || !exchange.complete || flow.metadata.uncounted !== undefined) return;
-  const date = new Date(flow.timings.end ?? Date.now()).toISOString().slice(0, 10);
-  const day = await dayOf(date, ctx);
-  add(day.counts, flow.client.user ?? 'anonymous', exchange);
-  day.dirty = true;
+  const { kind, editor, language } = exchange;
+  const day = dayOf(flow.timings.end ?? Date.now(), ctx);
+  day.backlog.push({ user: flow.client.user ?? 'anonymous', kind, editor, language });
   day.writing ??= keepWriting(day, ctx).finally(() => {
     day.writing = undefined;
-    const today = new Date().toISOString().slice(0, 10);
-    if (date < today) ctx.state.days.delete(date);
+    if (day.date < dateOf(Date.now()) && day.backlog.length === 0) ctx.state.days.delete(day.date);
   });
 }
 
-function add(
-  counts: Day,
-  user: string,
-  { kind, editor, language }: { kind: string; editor: string; language: string },
-): void {
+function add(counts: Day, { user, kind, editor, language }: Use): void {
   const mine = entry(counts.usage, user, () => ({
     chat_turns: 0,
     completions_count: 0,
@@ -103,21 +109,22 @@ function entry<T>(record: Record<string, T>, key: string, first: () => T): T {
 
 // ------------------------------------------------------------------------------------------------------------- the file
 
-function dayOf(date: string, ctx: MetricsContext): Promise<OpenDay> {
-  const { days } = ctx.state;
-  const opened = days.get(date) ?? open(date, ctx);
-  days.set(date, opened);
-  // What could not be read may be readable next time.
-  opened.catch(() => days.delete(date));
-  return opened;
+function dayOf(ms: number, { state, paths }: MetricsContext): OpenDay {
+  const date = dateOf(ms);
+  const known = state.days.get(date);
+  if (known !== undefined) return known;
+  const file = path.join(paths.logs, 'metrics', `copilot-usage_${date}.json`);
+  const day: OpenDay = { date, file, counts: undefined, backlog: [], dirty: false, writing: undefined };
+  state.days.set(date, day);
+  return day;
 }
 
-async function open(date: string, ctx: MetricsContext): Promise<OpenDay> {
-  const file = path.join(ctx.paths.logs, 'metrics', `copilot-usage_${date}.json`);
-  return { file, counts: await readDay(file, date, ctx), dirty: false, writing: undefined };
+/** The UTC date. */
+function dateOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
 }
 
-async function readDay(file: string, date: string, { log }: MetricsContext): Promise<Day> {
+async function readDay({ file, date }: OpenDay, { log }: MetricsContext): Promise<Day> {
   const empty: Day = { day: date, total_chat_turns: 0, total_completions_count: 0, usage: Object.create(null) };
   let text: string;
   try {
@@ -143,30 +150,41 @@ async function readDay(file: string, date: string, { log }: MetricsContext): Pro
 
 /** Names come from clients, and one of them may be `__proto__`. */
 function withoutPrototype(_key: string, value: unknown): unknown {
-  return typeof value === 'object' && value !== null ? Object.assign(Object.create(null), value) : value;
+  const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isRecord ? Object.assign(Object.create(null), value) : value;
 }
 
 /** Counts that come within this time are written together. */
 const WRITE_PAUSE_MS = 200;
-const RETRY_PAUSE_MS = 5_000;
+const RETRY_PAUSE_MS = 2_000;
 
-async function keepWriting(day: OpenDay, { state, log, signal }: MetricsContext): Promise<void> {
-  while (day.dirty) {
-    day.dirty = false;
+/** Writes until the file says it all. What cannot be written is kept and tried again, until the addon ends. */
+async function keepWriting(day: OpenDay, ctx: MetricsContext): Promise<void> {
+  const { state, log, signal } = ctx;
+  while (day.backlog.length > 0 || day.dirty) {
     let pauseMs = WRITE_PAUSE_MS;
     try {
-      await mkdir(path.dirname(day.file), { recursive: true, mode: 0o700 });
-      await writeFileAtomic(day.file, `${JSON.stringify(day.counts, null, 2)}\n`, { mode: 0o600 });
+      await write(day, ctx);
       if (state.failing) log.warn(`${path.relative('', day.file)} is written again, nothing is missing in it`);
       state.failing = false;
     } catch (error) {
-      if (!state.failing)
-        log.error(`cannot write metrics: ${(error as Error).message}; they are kept and tried again`, error);
+      if (!state.failing) log.error(`cannot keep metrics: ${(error as Error).message}; they are tried again`, error);
       state.failing = true;
-      day.dirty = true;
       if (signal.aborted) return;
       pauseMs = RETRY_PAUSE_MS;
     }
-    if (!signal.aborted) await sleep(pauseMs, undefined, { signal }).catch(() => {});
+    await sleep(pauseMs, undefined, { signal }).catch(() => {});
   }
+}
+
+/** Whole or not at all. */
+async function write(day: OpenDay, ctx: MetricsContext): Promise<void> {
+  const counts = day.counts ?? (await readDay(day, ctx));
+  day.counts = counts;
+  for (const use of day.backlog.splice(0)) add(counts, use);
+  day.dirty = true;
+  const text = `${JSON.stringify(counts, null, 2)}\n`;
+  await mkdir(path.dirname(day.file), { recursive: true, mode: 0o700 });
+  await writeFileAtomic(day.file, text, { mode: 0o600 });
+  day.dirty = false;
 }

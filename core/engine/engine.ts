@@ -3,13 +3,15 @@ import type { ServerResponse } from 'node:http';
 import type net from 'node:net';
 import type { Client, Log } from '../addon.ts';
 import { Chain } from '../chain.ts';
-import type { HttpFlow } from '../flow.ts';
+import { type HttpFlow, HttpResponse } from '../flow.ts';
 import { Headers } from '../headers.ts';
 import type { Host } from '../host.ts';
 import { Pin } from '../pin.ts';
 import { withTimeLimit } from '../time-limit.ts';
 import type { Authority } from './authority.ts';
 import type { CertificateAuthority } from './ca.ts';
+import { ClientAnswer } from './client-answer.ts';
+import { answerOf } from './cut.ts';
 import { Dialer, type DialRules } from './dialer.ts';
 import { Exchange, type Incoming } from './exchange.ts';
 import { FrontDoor, type PlainRequest } from './front-door.ts';
@@ -119,7 +121,7 @@ export class Engine {
   async #intercepted(request: InterceptedRequest, streams: Pick<Incoming, 'stream' | 'response'>): Promise<void> {
     const tunnel = this.#tunnels.get(request.connection);
     if (tunnel === undefined) {
-      streams.response.destroy();
+      new ClientAnswer(streams.response, request.method, () => {}).send(HttpResponse.from(NO_TUNNEL));
       return;
     }
     const { scheme, method, path, httpVersion, headers } = request;
@@ -176,6 +178,9 @@ export class Engine {
     this.#distrustTold.add(key);
   }
 }
+
+/** mockttp loses sight of the tunnel for HTTP/2 in the clear, which is all that should come to this. */
+const NO_TUNNEL = answerOf({ status: 400, code: 'NO_TUNNEL', told: 'HTTP/2 without TLS is not spoken in tunnels.' });
 
 /** For requests that no addon sees. */
 const NO_ADDONS = { chain: new Chain(), hookTimeoutMs: 0, fault: () => {} };

@@ -144,6 +144,8 @@ async function* chunksOf(source: Readable, firstByte?: () => void): AsyncGenerat
       first = false;
       yield chunk;
     }
+    // A stream of HTTP/2 that was reset ends like any other.
+    if ((source as { aborted?: boolean }).aborted) throw new Error('aborted');
   } catch (error) {
     throw new BodyCut('source', { cause: error });
   }

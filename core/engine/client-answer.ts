@@ -1,0 +1,72 @@
+import type { ServerResponse } from 'node:http';
+import { constants, type Http2ServerResponse } from 'node:http2';
+import type { HttpResponse } from '../flow.ts';
+import { Headers } from '../headers.ts';
+import { isBodiless, isHttp2, sendHead } from './head.ts';
+import type { NodeResponse } from './mockttp.ts';
+import type { Sink } from './relay.ts';
+
+/** The client's end of an exchange, where its answer is written: the same for HTTP/1 and HTTP/2. */
+export class ClientAnswer {
+  readonly #response: ServerResponse;
+  readonly #method: string;
+  readonly #settled: Promise<void>;
+  /** Something of an answer has been sent. */
+  begun = false;
+  /** All of it is with the system, on its way. */
+  delivered = false;
+
+  /** `onGone` is called when the client closes before it has everything. */
+  constructor(response: NodeResponse, method: string, onGone: () => void) {
+    // HTTP/2's compatibility layer has the same methods, with other types.
+    this.#response = response as ServerResponse;
+    this.#method = method;
+    // A broken connection shows as `close`; without a listener its error would end the process.
+    this.#response.on('error', () => {});
+    this.#settled = new Promise((resolve) => {
+      this.#response.once('finish', () => {
+        // HTTP/2 finishes what the client has reset, too.
+        this.delivered = !isHttp2(response) || !(response as Http2ServerResponse).stream.aborted;
+        if (this.delivered) resolve();
+      });
+      this.#response.once('close', () => {
+        if (!this.delivered) onGone();
+        resolve();
+      });
+    });
+  }
+
+  /** To write a body to, after `sendHead`. */
+  get sink(): Sink {
+    return this.#response;
+  }
+
+  sendHead(response: HttpResponse): void {
+    this.begun = true;
+    sendHead(this.#response, response);
+  }
+
+  /** Ends a body that was written to `sink`. */
+  end(rawTrailers: readonly string[]): void {
+    if (rawTrailers.length > 0) this.#response.addTrailers(Headers.fromFlat(rawTrailers).toObject() as never);
+    this.#response.end();
+  }
+
+  /** Sends a response that is here as a whole. */
+  send(response: HttpResponse): void {
+    this.sendHead(response);
+    if (response.content === undefined || isBodiless(this.#method, response.status)) this.#response.end();
+    else this.#response.end(response.content);
+  }
+
+  /** Ends it so that nobody takes it for complete. */
+  breakOff(): void {
+    if (!isHttp2(this.#response)) this.#response.destroy();
+    else (this.#response as unknown as Http2ServerResponse).stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  }
+
+  /** Resolves when it is delivered, or the client is gone. */
+  settled(): Promise<void> {
+    return this.#settled;
+  }
+}

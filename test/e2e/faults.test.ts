@@ -1,0 +1,276 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { ask, curl, openSession, openTunnel } from '../clients.ts';
+import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
+import { eventually, ProxyProcess } from '../proxy-process.ts';
+import { API_HOST } from '../requests.ts';
+
+const TELL = `
+  const tell = (name) => (flow, ctx) => ctx.log.info('flow ' + flow.request.path + ' ' + name + (flow.error ? ' ' + flow.error.by + ' ' + flow.error.code : ''));
+  export const response = tell('response');
+  export const error = tell('error');
+`;
+const CONFIG = `export default {
+  addons: ['addons/auth.ts', 'tell.ts'], options: { auth: { users: ['alice'] } }, flowDetail: 0,
+  allowHosts: ['githubcopilot', '^plain.example:80$'],
+};`;
+
+describe('a client that breaks off', () => {
+  let fake: FakeCopilot;
+  let proxy: ProxyProcess;
+  before(async () => {
+    fake = await startFakeCopilot(() => ({ delayMs: 50, pieces: Array(100).fill('x') }));
+    proxy = await ProxyProcess.start({ upstream: fake, config: CONFIG, files: { 'tell.ts': TELL } });
+  });
+  after(async () => {
+    await proxy?.stop();
+    await fake?.close();
+  });
+
+  const seen = (path: string) => eventually(`${path} upstream`, () => fake.requests.find((each) => each.path === path));
+  const toldAs = (path: string, expected: string) => proxy.said(new RegExp(`flow ${path} ${expected}$`, 'm'), 0, 3_000);
+  const stream = JSON.stringify({ stream: true });
+
+  it('in the middle of an answer, by closing its h1 connection, has the upstream told within a second', async () => {
+    const path = '/h1/chat/completions';
+    const socket = await openTunnel(proxy, 'alice', API_HOST);
+    socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${stream.length}\r\n\r\n${stream}`);
+    await once(socket, 'data');
+    socket.destroy();
+    await eventually('the upstream is told', async () => (await seen(path)).end === 'cancelled', 1_000);
+    await toldAs(path, 'error client CLIENT_CLOSED');
+  });
+
+  for (const code of [0, 8]) {
+    it(`in the middle of an answer, by RST_STREAM ${code}, has the upstream told within a second`, async () => {
+      const path = `/rst${code}/chat/completions`;
+      const session = await openSession(proxy, 'alice', API_HOST);
+      const request = session.request({ ':method': 'POST', ':path': path });
+      request.on('error', () => {});
+      request.end(stream);
+      await once(request, 'data');
+      request.close(code);
+      await eventually('the upstream is told', async () => (await seen(path)).end === 'cancelled', 1_000);
+      await toldAs(path, 'error client CLIENT_CLOSED');
+      session.close();
+    });
+  }
+
+  it('before the answer has begun has the upstream told', async () => {
+    const path = '/early/chat/completions';
+    const session = await openSession(proxy, 'alice', API_HOST);
+    const request = session.request({ ':method': 'POST', ':path': path });
+    request.on('error', () => {});
+    request.write('{');
+    await seen(path);
+    request.destroy();
+    await eventually('the upstream is told', async () => (await seen(path)).end !== undefined, 1_000);
+    await toldAs(path, 'error client CLIENT_CLOSED');
+    session.close();
+  });
+
+  it('in the middle of an upload does not leave the upstream with a request that looks whole', async () => {
+    for (const [path, cut] of [
+      ['/upload-h1', 'h1'],
+      ['/upload-h2', 'h2'],
+    ] as const) {
+      if (cut === 'h1') {
+        const socket = await openTunnel(proxy, 'alice', API_HOST);
+        socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`);
+        await seen(path);
+        socket.destroy();
+      } else {
+        const session = await openSession(proxy, 'alice', API_HOST);
+        const request = session.request({ ':method': 'POST', ':path': path });
+        request.on('error', () => {});
+        request.write('hello');
+        await seen(path);
+        session.destroy();
+      }
+      await toldAs(path, 'error client CLIENT_CLOSED');
+      // The fake reads bodies to their end; one that was cut never gets there.
+      assert.equal((await seen(path)).body.length, 0);
+      assert.notEqual((await seen(path)).end, 'finished');
+    }
+  });
+});
+
+/** An upstream of our own making, on plain HTTP. */
+async function withUpstream(
+  serve: (socket: net.Socket) => void,
+  test: (proxy: ProxyProcess) => Promise<void>,
+): Promise<void> {
+  const server = net.createServer((socket) => {
+    socket.on('error', () => {});
+    serve(socket);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  const proxy = await ProxyProcess.start({
+    args: ['--connect-to', `::127.0.0.1:${port}`],
+    config: CONFIG,
+    files: { 'tell.ts': TELL },
+  });
+  try {
+    await test(proxy);
+  } finally {
+    await proxy.stop();
+    server.close();
+  }
+}
+
+const URL = 'http://plain.example/x';
+
+describe('an upstream that breaks off', () => {
+  for (const [what, answer, end, code] of [
+    [
+      'chunked body by a proper close',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n',
+      'end',
+      18,
+    ],
+    ['chunked body by a reset', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n', 'reset', 18],
+    ['body of known length', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello', 'end', 18],
+  ] as const) {
+    it(`a ${what} gives the client no clean end`, () =>
+      withUpstream(
+        (socket) => {
+          socket.once('data', () => {
+            socket.write(answer);
+            setTimeout(() => (end === 'end' ? socket.end() : socket.resetAndDestroy()), 50);
+          });
+        },
+        async (proxy) => {
+          const result = await curl(proxy, 'alice', URL);
+          // curl: transfer closed with outstanding data.
+          assert.equal(result.code, code, result.stderr);
+          assert.equal(result.stdout, 'hello');
+          await proxy.said(/flow \/x error upstream /);
+        },
+      ));
+  }
+
+  for (const [what, answer] of [
+    ['before its head', ''],
+    ['in the middle of its head', 'HTTP/1.1 200 OK\r\nContent-'],
+    ['with what is no HTTP', 'SSH-2.0-OpenSSH\r\n'],
+  ] as const) {
+    it(`${what} gives the client a 502`, () =>
+      withUpstream(
+        (socket) => socket.once('data', () => socket.end(answer)),
+        async (proxy) => {
+          const { code, stdout } = await curl(proxy, 'alice', '-w', ' %{http_code}', URL);
+          assert.equal(code, 0);
+          assert.equal(stdout, 'insight-dump: The server could not be reached, or broke off.\n 502');
+          await proxy.said(/flow \/x error upstream /);
+        },
+      ));
+  }
+
+  it('a close-delimited body is whole when it closes', () =>
+    withUpstream(
+      (socket) => socket.once('data', () => socket.end('HTTP/1.0 200 OK\r\n\r\nall of it')),
+      async (proxy) => {
+        const { code, stdout } = await curl(proxy, 'alice', URL);
+        assert.deepEqual([code, stdout], [0, 'all of it']);
+      },
+    ));
+
+  it('answers early, and closes, while the client still uploads: the answer arrives', () =>
+    withUpstream(
+      (socket) =>
+        socket.once('data', () => {
+          socket.write('HTTP/1.1 413 Payload Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig');
+          setTimeout(() => socket.end(), 20);
+        }),
+      async (proxy) => {
+        const request = http.request({
+          port: proxy.port,
+          method: 'POST',
+          path: URL,
+          headers: {
+            'proxy-authorization': `Basic ${Buffer.from(`alice:${proxy.password('alice')}`).toString('base64')}`,
+            'transfer-encoding': 'chunked',
+          },
+        });
+        request.on('error', () => {});
+        const timer = setInterval(() => request.write(Buffer.alloc(10_000)), 5);
+        const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+        clearInterval(timer);
+        request.destroy();
+        assert.equal(response.statusCode, 413);
+      },
+    ));
+});
+
+describe('answers of special shapes', () => {
+  for (const [what, answer, args, expected] of [
+    ['HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', ['-I'], /^HTTP\/1\.1 200 OK\r\nContent-Length: 5\r\n/],
+    ['204', 'HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n', ['-i'], /^HTTP\/1\.1 204 No Content\r\nX-A: 1\r\n/],
+    [
+      '304',
+      'HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\nETag: "x"\r\n\r\n',
+      ['-i'],
+      /^HTTP\/1\.1 304 Not Modified\r\n.*ETag: "x"\r\n/s,
+    ],
+    [
+      'an own reason',
+      'HTTP/1.1 299 Odd But Fine\r\nContent-Length: 0\r\n\r\n',
+      ['-i'],
+      /^HTTP\/1\.1 299 Odd But Fine\r\n/,
+    ],
+    [
+      'duplicates',
+      'HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nX-Y: 1\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n',
+      ['-i'],
+      /Set-Cookie: a\r\nX-Y: 1\r\nSet-Cookie: b\r\n/,
+    ],
+    [
+      'trailers',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n1\r\na\r\n0\r\nX-Sum: 1\r\n\r\n',
+      ['-i', '--raw'],
+      /\r\n1\r\na\r\n0\r\nx-sum: 1\r\n\r\n$/i,
+    ],
+  ] as const) {
+    it(`pass as they are: ${what}`, () =>
+      withUpstream(
+        (socket) => socket.on('data', () => socket.write(answer)),
+        async (proxy) => {
+          const { code, stdout } = await curl(proxy, 'alice', ...args, URL);
+          assert.equal(code, 0);
+          assert.match(stdout, expected);
+          await proxy.said(/flow \/x response/);
+        },
+      ));
+  }
+});
+
+describe('when logs/ cannot be written', () => {
+  it('traffic goes on, it is said once, and recording resumes', async (t) => {
+    const fake = await startFakeCopilot();
+    t.after(() => fake.close());
+    const proxy = await ProxyProcess.start({ upstream: fake });
+    t.after(() => proxy.stop());
+    // A file where the folder should be stops root as well.
+    writeFileSync(proxy.path('logs/usage'), '');
+    writeFileSync(proxy.path('logs/metrics'), '');
+    const session = await openSession(proxy, 'alice', API_HOST);
+    const headers = { ':method': 'POST', ':path': '/chat/completions', 'editor-version': 'vscode/1' };
+    const body = JSON.stringify({ stream: true, messages: [] });
+    for (let i = 0; i < 3; i++) assert.equal((await ask(session, headers, body)).status, 200);
+    await proxy.said(/cannot record: /);
+    await proxy.said(/cannot keep metrics: /);
+    assert.equal(proxy.output.match(/cannot record/g)?.length, 1);
+    rmSync(proxy.path('logs/usage'));
+    rmSync(proxy.path('logs/metrics'));
+    assert.equal((await ask(session, headers, body)).status, 200);
+    const [, lost] = await proxy.said(/recording again; (\d) exchanges could not be recorded/);
+    await proxy.recorded(4 - Number(lost));
+    await proxy.metrics((day) => day.total_chat_turns === 4);
+    session.close();
+  });
+});
