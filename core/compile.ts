@@ -8,12 +8,12 @@ export interface Compiled {
   readonly code: string;
   /** The author's files that went into it, absolute: an edit of any of them asks for a new build. */
   readonly inputs: ReadonlySet<string>;
+  /** When it began to read them, in milliseconds since the epoch. */
+  readonly readAtMs: number;
 }
 
 /** A failed build still knows which files to watch: those it had read, and those it looked for. */
-export interface CompileFailure extends Error {
-  readonly inputs?: ReadonlySet<string>;
-}
+export type CompileFailure = Error & Partial<Pick<Compiled, 'inputs' | 'readAtMs'>>;
 
 /**
  * Bundles a script and the files it imports by relative path.
@@ -22,6 +22,7 @@ export interface CompileFailure extends Error {
  */
 export async function compile(entry: string): Promise<Compiled> {
   const seen = new Set<string>([entry]);
+  const readAtMs = Date.now();
   try {
     const result = await build({
       entryPoints: [entry],
@@ -44,11 +45,11 @@ export async function compile(entry: string): Promise<Compiled> {
       plugins: [rememberImports(seen)],
     });
     const inputs = Object.keys(result.metafile.inputs).map((input) => path.resolve(path.dirname(entry), input));
-    return { code: result.outputFiles[0]?.text ?? '', inputs: new Set(inputs) };
+    return { code: result.outputFiles[0]?.text ?? '', inputs: new Set(inputs), readAtMs };
   } catch (failure) {
     const [first] = (failure as { errors?: Message[] }).errors ?? [];
     const error = first === undefined ? failure : describe(entry, first);
-    throw Object.assign(error as Error, { inputs: seen }) satisfies CompileFailure;
+    throw Object.assign(error as Error, { inputs: seen, readAtMs }) satisfies CompileFailure;
   }
 }
 

@@ -58,7 +58,7 @@ export interface FixedSettings {
 export interface ConfigFile {
   readonly path: string;
   readonly config: Config;
-  readonly inputs: Compiled['inputs'];
+  readonly build: Compiled;
 }
 
 /** Where insight-dump itself lies: its shipped addons and config. Source and build are both one folder below. */
@@ -88,10 +88,10 @@ export function configPathOf({ config }: Flags): string {
 
 /** @throws InsightError `doesNotCompile`, `doesNotEvaluate`, `configInvalid` */
 export async function readConfig(file: string, modules: HostModules): Promise<ConfigFile> {
-  const { code, inputs } = await compile(file);
-  const { default: exported } = evaluate(code, file, inputs, modules);
+  const build = await compile(file);
+  const { default: exported } = evaluate(build.code, file, build.inputs, modules);
   const result = CONFIG.safeParse(exported);
-  if (result.success) return { path: file, config: result.data as Config, inputs };
+  if (result.success) return { path: file, config: result.data as Config, build };
   const problems = result.error.issues.map((issue) => {
     if (issue.code !== 'unrecognized_keys') return `${issue.path.join('.') || 'default export'}: ${issue.message}`;
     return issue.keys.map((key) => `no setting named "${key}"${didYouMean(key, SETTINGS)}`).join('; ');

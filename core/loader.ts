@@ -131,12 +131,13 @@ export class Loader {
   async #load(spec: ScriptSpec, build = compile(spec.path), sources?: OptionSources): Promise<Slot['instances']> {
     const { host, watcher } = this.#settings;
     try {
-      const { code, inputs } = await build;
-      watcher.set(spec.path, inputs);
+      const { code, inputs, readAtMs } = await build;
+      watcher.set(spec.path, { files: inputs, readAtMs });
       return await host.prepare(this.#evaluate(spec, code, inputs), sources);
     } catch (error) {
-      const { inputs } = error as CompileFailure;
-      if (inputs !== undefined) watcher.set(spec.path, inputs, true);
+      const { inputs, readAtMs } = error as CompileFailure;
+      if (inputs !== undefined && readAtMs !== undefined)
+        watcher.set(spec.path, { files: inputs, readAtMs, failed: true });
       throw error;
     }
   }

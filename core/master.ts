@@ -3,6 +3,7 @@ import type net from 'node:net';
 import type { Log } from './addon.ts';
 import type { Slot } from './chain.ts';
 import {
+  type ConfigFile,
   confdirOf,
   configPathOf,
   type FixedSettings,
@@ -30,8 +31,7 @@ const LIFECYCLE_TIMEOUT_MS = 5_000;
 export interface MasterSettings {
   readonly flags: Flags;
   readonly settings: Settings;
-  readonly configPath: string;
-  readonly configInputs: ReadonlySet<string>;
+  readonly configFile: ConfigFile;
   readonly modules: HostModules;
   readonly logs: Logs;
   readonly version: string;
@@ -39,9 +39,8 @@ export interface MasterSettings {
 
 /** Reads what is to be set, before there is a folder for logs. @throws InsightError */
 export async function prepare(flags: Flags, modules: HostModules): Promise<Omit<MasterSettings, 'logs' | 'version'>> {
-  const configPath = configPathOf(flags);
-  const file = await readConfig(configPath, modules);
-  return { flags, settings: settle(flags, file), configPath, configInputs: file.inputs, modules };
+  const configFile = await readConfig(configPathOf(flags), modules);
+  return { flags, settings: settle(flags, configFile), configFile, modules };
 }
 
 /** Wires the host, its loader and the engine together; starts, changes and stops them. */
@@ -57,14 +56,14 @@ export class Master {
   #configChange = Promise.resolve();
 
   private constructor(given: MasterSettings) {
-    const { settings, logs, modules, flags, configPath } = given;
+    const { settings, logs, modules, flags, configFile } = given;
     this.#given = given;
     this.#settings = settings;
     this.#log = logs.child();
     const paths = { logs: settings.fixed.logs, confdir: confdirOf(flags) };
     this.#host = new Host({ log: logs, paths, limits: limitsOf(settings) }, settings.options);
     this.#watcher = new Watcher(
-      (id) => void (id === configPath ? this.#onConfigChange() : this.#loader.reload(id)),
+      (id) => void (id === configFile.path ? this.#onConfigChange() : this.#loader.reload(id)),
       (error) => this.#log.warn(`cannot watch for changes: ${messageOf(error)}`, error),
     );
     this.#loader = new Loader({ host: this.#host, watcher: this.#watcher, modules, log: this.#log });
@@ -98,7 +97,7 @@ export class Master {
   }
 
   async #start(): Promise<void> {
-    const { flags, configPath, configInputs, logs } = this.#given;
+    const { flags, configFile, logs } = this.#given;
     const { scripts, fixed, rules } = this.#settings;
     const confdir = confdirOf(flags);
     await makePrivateFolder('the CA and secrets', confdir);
@@ -115,7 +114,7 @@ export class Master {
     const address = await this.#engine.listen(fixed.listenHost, fixed.listenPort);
     this.#greet(address, ca.certFile, ca.created);
     await this.#host.start();
-    this.#watcher.set(configPath, configInputs);
+    this.#watchConfig(configFile);
   }
 
   async #stop(): Promise<void> {
@@ -133,12 +132,12 @@ export class Master {
   }
 
   async #applyConfig(): Promise<void> {
-    const { flags, configPath, modules } = this.#given;
-    const name = describePath(configPath);
+    const { flags, configFile, modules } = this.#given;
+    const name = describePath(configFile.path);
     const before = this.#settings;
     try {
-      const file = await readConfig(configPath, modules);
-      this.#watcher.set(configPath, file.inputs);
+      const file = await readConfig(configFile.path, modules);
+      this.#watchConfig(file);
       const after = settle(flags, file);
       await this.#host.reconfigure(after.options);
       try {
@@ -158,6 +157,10 @@ export class Master {
     } catch (error) {
       this.#log.error(`${messageOf(error)}; ${name} changes nothing`, error);
     }
+  }
+
+  #watchConfig({ path, build }: ConfigFile): void {
+    this.#watcher.set(path, { files: build.inputs, readAtMs: build.readAtMs });
   }
 
   /** What must hold of a chain before it is put in force. */

@@ -1,11 +1,30 @@
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 
 /** Saves come as several events, and big ones in several writes: wait until it has been quiet for so long. */
 const SETTLE_MS = 40;
 
+/**
+ * A file that has not been watched before is looked at so long after, because the watcher needs a moment to begin: a
+ * save in between would go unnoticed.
+ */
+const FIRST_LOOKS_MS = [100, 500, 1_500];
+/** File times come from a clock that is a little behind. */
+const CLOCK_LAG_MS = 10;
+
+/** What a build was made of. */
+export interface BuildInputs {
+  readonly files: ReadonlySet<string>;
+  /** When it began to read them, in milliseconds since the epoch. */
+  readonly readAtMs: number;
+  /** It failed: a change of any file in their folders may be what it needs. */
+  readonly failed?: boolean;
+}
+
 interface Watched {
   readonly files: ReadonlySet<string>;
+  readonly readAtMs: number;
   /** Folders in which any change counts: where a file may turn up that a failed build looked for. */
   readonly folders: ReadonlySet<string>;
 }
@@ -18,6 +37,9 @@ export class Watcher {
   readonly #onChange: (id: string) => void;
   readonly #watcher: FSWatcher;
   readonly #watched = new Map<string, Watched>();
+  /** Files that have been watched long enough. */
+  readonly #familiar = new Set<string>();
+  readonly #looks = new Set<NodeJS.Timeout>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
 
   /** `onChange` is called with a script's id, once for all events of one save. */
@@ -32,12 +54,14 @@ export class Watcher {
     this.#watcher.on('error', onError);
   }
 
-  /** Sets the files that make up `id`; `loose` asks for any change in their folders. */
-  set(id: string, files: ReadonlySet<string>, loose = false): void {
+  /** Sets what makes up `id`. */
+  set(id: string, { files, readAtMs, failed = false }: BuildInputs): void {
     const folders = new Set([...files].map((file) => path.dirname(file)));
-    this.#watched.set(id, { files, folders: loose ? folders : new Set() });
+    this.#watched.set(id, { files, readAtMs, folders: failed ? folders : new Set() });
     // A file in a folder that is watched already was ignored until now: name it as well.
     this.#watcher.add([...folders, ...files]);
+    const strange = [...files].filter((file) => !this.#familiar.has(file));
+    if (strange.length > 0) for (const ms of FIRST_LOOKS_MS) this.#lookLater(id, strange, ms);
   }
 
   delete(id: string): void {
@@ -47,8 +71,21 @@ export class Watcher {
   }
 
   async close(): Promise<void> {
-    for (const timer of this.#timers.values()) clearTimeout(timer);
+    for (const timer of [...this.#timers.values(), ...this.#looks]) clearTimeout(timer);
     await this.#watcher.close();
+  }
+
+  #lookLater(id: string, files: readonly string[], ms: number): void {
+    const timer = setTimeout(async () => {
+      this.#looks.delete(timer);
+      for (const file of files) {
+        this.#familiar.add(file);
+        const changedMs = (await stat(file).catch(() => undefined))?.ctimeMs ?? 0;
+        const readAtMs = this.#watched.get(id)?.readAtMs ?? Number.POSITIVE_INFINITY;
+        if (changedMs > readAtMs - CLOCK_LAG_MS) this.#changed(file);
+      }
+    }, ms);
+    this.#looks.add(timer);
   }
 
   #changed(file: string): void {

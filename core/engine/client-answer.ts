@@ -2,8 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { constants, type Http2ServerResponse } from 'node:http2';
 import type { HttpResponse } from '../flow.ts';
 import { Headers } from '../headers.ts';
-import { isBodiless, isHttp2, sendHead } from './head.ts';
-import type { NodeResponse } from './mockttp.ts';
+import { isBodiless, isHttp2, type NodeResponse, sendHead } from './head.ts';
 import type { Sink } from './relay.ts';
 
 /** The client's end of an exchange, where its answer is written: the same for HTTP/1 and HTTP/2. */

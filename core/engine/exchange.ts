@@ -7,8 +7,7 @@ import type { TrafficHook } from '../hooks.ts';
 import type { Pin } from '../pin.ts';
 import { ClientAnswer } from './client-answer.ts';
 import { answerOf, Cut, cutOf } from './cut.ts';
-import { dropHopByHop, isBodiless, requestHeaders } from './head.ts';
-import type { NodeRequest, NodeResponse } from './mockttp.ts';
+import { dropHopByHop, isBodiless, type NodeRequest, type NodeResponse, requestHeaders } from './head.ts';
 import { BodyCut, collectBody, relayBody } from './relay.ts';
 import type { Upstream } from './upstream.ts';
 

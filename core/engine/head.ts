@@ -1,7 +1,11 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { HttpResponse } from '../flow.ts';
 import { type HeaderPair, Headers } from '../headers.ts';
-import type { NodeResponse } from './mockttp.ts';
+
+/** A request and a response of either version, as Node has them. */
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+export type NodeResponse = ServerResponse | Http2ServerResponse;
 
 /** Fields that concern one connection only, and end at a proxy (RFC 9110, section 7.6.1; RFC 9113, section 8.2.2). */
 const HOP_BY_HOP = new Set([

@@ -13,8 +13,7 @@
  * 5. Response methods are tracked by own properties, over those of the class.
  */
 import type { EventEmitter } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Http2ServerResponse } from 'node:http2';
 import type net from 'node:net';
 import mockttp, { type OngoingRequest, type TlsHandshakeFailure } from 'mockttp';
 import { LastTunnelAddress, SocketMetadata } from 'mockttp/dist/util/socket-extensions';
@@ -22,6 +21,7 @@ import type { Log } from '../addon.ts';
 import type { HeaderPair } from '../headers.ts';
 import type { Authority } from './authority.ts';
 import type { CertificateAuthority } from './ca.ts';
+import type { NodeRequest, NodeResponse } from './head.ts';
 
 /** A request out of an intercepted tunnel. */
 export interface InterceptedRequest {
@@ -35,9 +35,6 @@ export interface InterceptedRequest {
   /** As received; HTTP/2 pseudo-headers included. */
   readonly headers: readonly HeaderPair[];
 }
-
-export type NodeRequest = IncomingMessage | Http2ServerRequest;
-export type NodeResponse = ServerResponse | Http2ServerResponse;
 
 export interface InterceptorHandlers {
   request(request: InterceptedRequest, stream: NodeRequest, response: NodeResponse): Promise<void>;

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { usageKindOf } from '../../../core/copilot/endpoint.ts';
+import { copilotExchange } from '../../../core/copilot/exchange.ts';
+import { type FlowParts, makeFlow } from '../../host-kit.ts';
+
+const COMPLETIONS = 'https://proxy.githubcopilot.com/v1/engines/gpt-41-copilot/completions';
+
+const events = (...data: readonly (object | string)[]) =>
+  data.map((each) => `data: ${typeof each === 'string' ? each : JSON.stringify(each)}\n\n`).join('');
+const text = (index: number, piece: string, finish: string | null = null) => ({
+  choices: [{ index, text: piece, finish_reason: finish }],
+});
+const delta = (content: string | null, finish: string | null = null) => ({
+  choices: [{ index: 0, delta: { content }, finish_reason: finish }],
+});
+
+const decode = (parts: FlowParts) => copilotExchange(makeFlow(parts));
+
+describe('the kind of a request', () => {
+  for (const [path, kind] of [
+    ['/chat/completions', 'chat'],
+    ['/v1/chat/completions?x=1', 'chat'],
+    ['/v1/engines/copilot-codex/completions', 'completions'],
+    ['/v1/engines/gpt-41-copilot/completions', 'completions'],
+    ['/v1/engines/a/b/completions', undefined],
+    ['/v1/completions', undefined],
+    ['/responses', undefined],
+    ['/v1/messages', undefined],
+    ['/models?path=/chat/completions', undefined],
+  ] as const) {
+    it(`is ${kind} for ${path}`, () => assert.equal(usageKindOf('POST', path), kind));
+  }
+
+  it('is nothing but for POST', () => assert.equal(usageKindOf('GET', '/chat/completions'), undefined));
+});
+
+describe('an exchange', () => {
+  it('is undefined for what is no use of Copilot, and without an answer', () => {
+    assert.equal(decode({ url: 'https://api.githubcopilot.com/models' }), undefined);
+    const flow = makeFlow();
+    flow.response = undefined;
+    assert.equal(copilotExchange(flow), undefined);
+  });
+
+  it('is decoded once', () => {
+    const flow = makeFlow({ responseBody: events(delta('a')) });
+    assert.equal(copilotExchange(flow), copilotExchange(flow));
+  });
+
+  it('puts the pieces of each choice together by its index, in whatever order they come', () => {
+    const body = events(
+      text(1, 'b'),
+      text(0, 'a '),
+      text(1, ' b'),
+      text(0, '\\a', 'stop'),
+      text(1, '', 'length'),
+      '[DONE]',
+    );
+    const choices = decode({ url: COMPLETIONS, responseBody: body })?.choices;
+    assert.deepEqual(choices, [
+      { index: 0, text: 'a \\a', finishReason: 'stop' },
+      { index: 1, text: 'b b', finishReason: 'length' },
+    ]);
+  });
+
+  it('knows editor, language and model', () => {
+    const chat = decode({
+      headers: { 'Editor-Version': 'JetBrains-PC/243.1' },
+      body: '{"model": "gpt-4o"}',
+      responseBody: '{}',
+    });
+    assert.deepEqual([chat?.editor, chat?.language, chat?.model], ['JetBrains-PC-243.1', 'unknown', 'gpt-4o']);
+    const completion = decode({ url: COMPLETIONS, body: '{"extra": {"language": "python"}}', responseBody: '{}' });
+    assert.deepEqual([completion?.editor, completion?.language, completion?.model], ['-', 'python', 'gpt-41-copilot']);
+  });
+
+  for (const [what, body, contentType] of [
+    ['as event stream', events(delta('hi '), delta('you', 'stop'), '[DONE]'), 'text/event-stream'],
+    ['as application/json', events(delta('hi '), delta('you', 'stop'), '[DONE]'), 'application/json'],
+    ['with CRLF', events(delta('hi '), delta('you', 'stop')).replaceAll('\n', '\r\n'), 'application/json'],
+    [
+      'with comments and other fields',
+      `: ping\n\nid: 1\nretry: 5\n${events(delta('hi '), delta('you', 'stop'))}`,
+      'application/json',
+    ],
+    [
+      'over several data lines',
+      events(delta('hi ')) +
+        'data: {"choices": [{"index": 0,\ndata:  "delta": {"content": "you"}, "finish_reason": "stop"}]}\n\n',
+      '',
+    ],
+    [
+      'with null choices and a usage chunk',
+      events(delta('hi '), { choices: null, usage: {} }, delta('you', 'stop'), { usage: {} }),
+      '',
+    ],
+    ['without the last blank line', events(delta('hi '), delta('you', 'stop')).trimEnd(), ''],
+    [
+      'not streamed',
+      JSON.stringify({ choices: [{ index: 0, message: { content: 'hi you' }, finish_reason: 'stop' }] }),
+      'application/json',
+    ],
+  ] as const) {
+    it(`has its text when it comes ${what}`, () => {
+      const exchange = decode({ responseBody: body, responseHeaders: { 'content-type': contentType } });
+      assert.deepEqual(exchange?.choices, [{ index: 0, text: 'hi you', finishReason: 'stop' }]);
+      assert.equal(exchange?.complete, true);
+    });
+  }
+
+  it('keeps events that are no JSON as text, and the mark of the end not at all', () => {
+    const exchange = decode({ responseBody: events(delta('a'), 'over{load', '[DONE]') });
+    assert.deepEqual(exchange?.response, [delta('a'), 'over{load']);
+  });
+
+  it('keeps bodies that are no JSON as text', () => {
+    const exchange = decode({ body: 'plain  text', responseBody: '<html>', status: 502 });
+    assert.equal(exchange?.request, 'plain  text');
+    assert.equal(exchange?.response, '<html>');
+  });
+
+  for (const [what, body, by, complete] of [
+    ['the client hung up after a finish reason', events(delta('a'), delta('b', 'stop')), 'client', true],
+    [
+      'the client hung up after one of several choices finished',
+      events(text(0, 'a', 'stop'), text(1, 'b')),
+      'client',
+      true,
+    ],
+    ['the client hung up before any finish reason', events(delta('a')), 'client', false],
+    ['the upstream broke off, even after a finish reason', events(delta('a', 'stop')), 'upstream', false],
+  ] as const) {
+    it(`is ${complete ? '' : 'not '}complete when ${what}`, () => {
+      const error = { by, code: 'X', message: 'x' };
+      const url = body.includes('"text"') ? COMPLETIONS : undefined;
+      assert.equal(decode({ ...(url && { url }), responseBody: body, error })?.complete, complete);
+    });
+  }
+
+  it('survives whatever a body holds', () => {
+    for (const hostile of [
+      '{"choices": {"length": 1e9}}',
+      '{"choices": [null, 1, "x", [], {"index": "__proto__", "text": 5}, {"index": 1e308, "delta": null}]}',
+      '{"__proto__": {"choices": [1]}, "constructor": 1}',
+      `${'['.repeat(50_000)}${']'.repeat(50_000)}`,
+      events('{"choices": [{"index": 0'),
+      `data: ${'x'.repeat(1_000_000)}`,
+      '\u0000\ufffd',
+    ]) {
+      const exchange = decode({ body: hostile, responseBody: hostile });
+      assert.equal(exchange?.kind, 'chat');
+    }
+    assert.equal(({} as { choices?: unknown }).choices, undefined);
+  });
+
+  it('reads the records of the seed as they were', () => {
+    const seed = (name: string) =>
+      JSON.parse(readFileSync(path.join(import.meta.dirname, `../../fixtures/seed/${name}.json`), 'utf8'));
+    for (const [name, kind, editor, language] of [
+      ['usage-chat', 'chat', 'JetBrains-PC-243.22562.220', 'unknown'],
+      ['usage-completion', 'completions', 'vscode-1.96.2', 'python'],
+    ] as const) {
+      const { request, response } = seed(name);
+      const exchange = decode({
+        url: request.url,
+        headers: request.headers,
+        body: JSON.stringify(request.content),
+        responseHeaders: response.headers,
+        responseBody: events(...response.content.filter((chunk: unknown) => chunk !== ''), '[DONE]'),
+      });
+      assert.deepEqual([exchange?.kind, exchange?.editor, exchange?.language], [kind, editor, language]);
+      assert.deepEqual(exchange?.response, response.content.slice(0, -1));
+      assert.equal(exchange?.choices[0]?.finishReason, 'stop');
+    }
+  });
+});

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { compile } from '../../core/compile.ts';
+import { evaluate } from '../../core/evaluate.ts';
+import { placeIn } from '../../core/stack.ts';
+import { makeFolder } from '../proxy-process.ts';
+
+describe('compiling and evaluating a script', () => {
+  let folder: string;
+  before(() => {
+    process.setSourceMapsEnabled(true);
+    folder = makeFolder();
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  const write = (name: string, text: string) => {
+    const file = path.join(folder, name);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, text);
+    return file;
+  };
+  const load = async (file: string, modules = {}) => {
+    const { code, inputs } = await compile(file);
+    return { exports: evaluate(code, file, inputs, modules), inputs };
+  };
+
+  it('gives its exports, and names every file that went into it', async () => {
+    write('lib/deep.ts', `import data from './data.json' with { type: 'json' }; export const deep: number = data.n;`);
+    write('lib/data.json', '{"n": 42}');
+    write('lib/helper.ts', `export { deep } from './deep.ts';`);
+    const file = write(
+      'main.ts',
+      `import { deep } from './lib/helper.ts'; enum E { A = 7 } export const sum = deep + E.A;`,
+    );
+    const { exports, inputs } = await load(file);
+    assert.equal(exports.sum, 49);
+    const names = ['main.ts', 'lib/helper.ts', 'lib/deep.ts', 'lib/data.json'];
+    assert.deepEqual([...inputs].sort(), names.map((name) => path.join(folder, name)).sort());
+  });
+
+  it('finds packages of the author first, then those of insight-dump, in ESM and CommonJS', async () => {
+    write('node_modules/own/package.json', '{"name": "own", "main": "index.js"}');
+    write('node_modules/own/index.js', 'module.exports = { own: true };');
+    write('node_modules/esm/package.json', '{"name": "esm", "type": "module", "exports": "./index.js"}');
+    write('node_modules/esm/index.js', 'export const esm = true;');
+    const file = write(
+      'packages.ts',
+      `
+      import { z } from 'zod'; import own from 'own'; import { esm } from 'esm'; import { join } from 'node:path';
+      export const all = [typeof z.object, own.own, esm, typeof join];`,
+    );
+    assert.deepEqual((await load(file)).exports.all, ['function', true, true, 'function']);
+  });
+
+  it('says which package is missing', async () => {
+    const file = write('missing.ts', `import x from 'no-such-package'; export default x;`);
+    await assert.rejects(load(file), { code: 'doesNotEvaluate', message: /Cannot find module 'no-such-package'/ });
+  });
+
+  it('gives host modules as they are, not a second copy', async () => {
+    const api = { mark: Symbol('mine') };
+    const file = write('api.ts', `import { mark } from 'insight-dump'; export { mark };`);
+    assert.equal((await load(file, { 'insight-dump': api })).exports.mark, api.mark);
+  });
+
+  it('knows import.meta.url', async () => {
+    const file = write('meta.ts', 'export const url = import.meta.url;');
+    assert.equal((await load(file)).exports.url, pathToFileURL(file).href);
+  });
+
+  it('names the line of TypeScript in the stack of each version, while both are alive', async () => {
+    const thrower = (line: number) =>
+      `${'interface X { a: 1 }\n'.repeat(line - 1)}export const fail = () => { throw new Error('x'); };`;
+    const file = write('versions.ts', thrower(3));
+    const old = await load(file);
+    write('versions.ts', thrower(9));
+    const fresh = await load(file);
+    for (const [{ exports, inputs }, line] of [
+      [old, 3],
+      [fresh, 9],
+    ] as const) {
+      assert.throws(exports.fail as () => void, (error) => placeIn(error, inputs)?.line === line);
+    }
+  });
+
+  for (const [what, text, expected] of [
+    ['a syntax error', 'export default {\n  a b\n};', /broken\.ts:2:5: Expected "}" but found "b"$/],
+    ['a missing helper', `\nimport './none.ts';`, /broken\.ts:2:8: Could not resolve "\.\/none\.ts"$/],
+    [
+      'top-level await',
+      'const a = 1;\nawait a;',
+      /broken\.ts:2:1: top-level await cannot be used in an addon: await it in load\(\) or running\(\) instead$/,
+    ],
+    ['a throw', '\n\nthrow new TypeError("no");', /broken\.ts:3:7: no$/],
+  ] as const) {
+    it(`says file, line and column of ${what}`, async () => {
+      const file = write('broken.ts', text);
+      await assert.rejects(load(file), { message: expected });
+    });
+  }
+
+  it('says where it looked when it failed, so that this can be watched', async () => {
+    const file = write('waiting.ts', `import './soon.ts';`);
+    await assert.rejects(compile(file), (error: { inputs?: Set<string> }) => {
+      assert.deepEqual(error.inputs, new Set([file, path.join(folder, 'soon.ts')]));
+      return true;
+    });
+  });
+
+  it('leaves nothing behind when a version is replaced', async () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const file = write('leak.ts', 'export default { big: new Uint8Array(5_000_000) };');
+    const refs: WeakRef<object>[] = [];
+    for (let i = 0; i < 50; i++) {
+      const { exports } = await load(file);
+      refs.push(new WeakRef(exports.default as object));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    gc();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    gc();
+    assert.ok(refs.filter((ref) => ref.deref() !== undefined).length <= 2);
+  });
+});

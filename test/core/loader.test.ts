@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import * as api from '../../core/index.ts';
+import { Loader } from '../../core/loader.ts';
+import { Watcher } from '../../core/watch.ts';
+import { type HostKit, makeFlow, makeHost } from '../host-kit.ts';
+import { eventually, makeFolder } from '../proxy-process.ts';
+
+describe('the loader', () => {
+  let folder: string;
+  let kit: HostKit;
+  let watcher: Watcher;
+  let loader: Loader;
+  beforeEach(async () => {
+    folder = makeFolder();
+    kit = makeHost();
+    watcher = new Watcher(
+      (script) => void loader.reload(script),
+      (error) => assert.fail(String(error)),
+    );
+    loader = new Loader({ host: kit.host, watcher, modules: { 'insight-dump': api }, log: kit.log.child() });
+    await kit.host.start();
+  });
+  afterEach(async () => {
+    loader.close();
+    await watcher.close();
+    await kit.host.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  const write = (name: string, text: string) => {
+    const file = path.join(folder, name);
+    writeFileSync(file, text);
+    return file;
+  };
+  const saying = (word: string) =>
+    `export const request = (flow) => { flow.metadata.said = ${JSON.stringify(word)}; };`;
+  const said = async () => {
+    const pin = kit.host.pin();
+    const flow = makeFlow();
+    await pin.dispatch('request', flow);
+    pin.release();
+    return (flow.metadata as { said?: string }).said;
+  };
+  const use = (...files: readonly string[]) =>
+    loader.setScripts(files.map((file) => ({ path: file, required: false })));
+  const becomes = (word: string | undefined, limitMs?: number) =>
+    eventually(
+      () => `it says ${word}; ${kit.log.lines.join('\n')}`,
+      async () => (await said()) === word,
+      limitMs,
+    );
+
+  it('loads scripts in order, and takes in each save', async () => {
+    const one = write('one.ts', saying('one'));
+    const two = write('two.ts', saying('two'));
+    await use(one, two);
+    assert.deepEqual(
+      kit.host.chain.instances.map(({ name }) => name),
+      ['one', 'two'],
+    );
+    assert.equal(await said(), 'two');
+    for (let i = 0; i < 5; i++) {
+      write('two.ts', saying(`two ${i}`));
+      await becomes(`two ${i}`);
+    }
+  });
+
+  it('keeps what does not change, instance for instance, when the list changes', async () => {
+    const files = ['a', 'b', 'c'].map((name) => write(`${name}.ts`, saying(name)));
+    await use(files[0] as string, files[1] as string);
+    const [a, b] = kit.host.chain.instances;
+    await use(files[2] as string, files[1] as string, files[0] as string);
+    assert.equal(kit.host.chain.instances[2], a);
+    assert.equal(kit.host.chain.instances[1], b);
+  });
+
+  it('changes nothing when one of the new ones does not load', async () => {
+    const good = write('good.ts', saying('good'));
+    await use(good);
+    const { chain } = kit.host;
+    await assert.rejects(use(good, write('other.ts', saying('x')), write('bad.ts', 'export default [')), {
+      code: 'doesNotCompile',
+    });
+    assert.equal(kit.host.chain, chain);
+  });
+
+  it('comes in when the helper that was missing turns up', async () => {
+    const file = write('main.ts', saying('start'));
+    await use(file);
+    write(
+      'main.ts',
+      `import { word } from './helper.ts'; export const request = (flow) => { flow.metadata.said = word; };`,
+    );
+    await eventually('it is missed', () =>
+      kit.log.of('error').some((line) => /main\.ts:1:22: Could not resolve/.test(line)),
+    );
+    assert.equal(await said(), 'start');
+    write('helper.ts', `export const word = 'helped';`);
+    await becomes('helped');
+  });
+
+  it('unloads a script that is gone for good, once, and loads it again when it is back', async () => {
+    const done = `export const done = (ctx) => ctx.log.info('done');`;
+    const file = write('main.ts', saying('here') + done);
+    await use(file);
+    rmSync(file);
+    await becomes(undefined);
+    await eventually('done', () => kit.log.of('info').includes('info [main] done'));
+    write('main.ts', saying('back'));
+    await becomes('back');
+    assert.equal(kit.log.of('info').filter((line) => line === 'info [main] done').length, 1);
+  });
+
+  it('ends with the newest of many quick saves, one build at a time', async () => {
+    const file = write('main.ts', saying('start'));
+    await use(file);
+    for (let i = 0; i < 50; i++) {
+      write('main.ts', saying(`save ${i}`));
+      await new Promise((resolve) => setTimeout(resolve, i % 7));
+    }
+    await becomes('save 49');
+  });
+
+  it('lets go of a script that is taken off the list', async () => {
+    const file = write('main.ts', saying('start'));
+    await use(file);
+    await use();
+    write('main.ts', saying('again'));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.equal(kit.host.chain.instances.length, 0);
+  });
+});
