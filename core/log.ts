@@ -1,9 +1,13 @@
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import path from 'node:path';
 import pc from 'picocolors';
 import winston from 'winston';
 import type { Log } from './addon.ts';
 import { messageOf } from './errors.ts';
 import { redact } from './redact.ts';
+import { describePath } from './stack.ts';
+import { withTimeLimit } from './time-limit.ts';
 
 /** Makes logs that name their addon; without a name, the proxy's own. */
 export interface ChildLog {
@@ -21,6 +25,8 @@ export interface LogSettings {
 const FILE_NAME = 'insight-dump.log';
 const FILE_LIMIT_BYTES = 10 * 1024 * 1024;
 const FILES_KEPT = 5;
+/** How long the end waits for what has not been written yet. */
+const FLUSH_LIMIT_MS = 2_000;
 
 /** The console, in one clear line an event; and the same as JSON in a file that is rotated by size. */
 export class Logs implements ChildLog {
@@ -34,7 +40,7 @@ export class Logs implements ChildLog {
     this.#logger = winston.createLogger({ level: 'debug', transports: [console] });
     // A closed pipe behind stdout must not end the proxy.
     this.#logger.on('error', () => {});
-    if (dir !== undefined) this.#addFile(dir);
+    if (dir !== undefined) this.#addFile(path.join(dir, FILE_NAME));
   }
 
   child(addon?: string): Log {
@@ -47,27 +53,29 @@ export class Logs implements ChildLog {
   /** Resolves when everything logged so far is in the file. */
   async close(): Promise<void> {
     const file = this.#logger.transports.find((transport) => transport instanceof winston.transports.File);
-    const finished =
-      file && new Promise<void>((resolve) => file.once('finish', resolve).once('error', () => resolve()));
+    const flushed = file === undefined ? Promise.resolve() : once(file, 'finish');
     this.#logger.end();
-    await finished;
+    // On a full disk it never finishes.
+    await withTimeLimit<unknown>(flushed, FLUSH_LIMIT_MS, () => new Error('not flushed')).catch(() => {});
   }
 
-  #addFile(dir: string): void {
+  #addFile(filename: string): void {
+    try {
+      // The transport keeps to itself what it cannot open.
+      closeSync(openSync(filename, 'a', 0o600));
+    } catch (error) {
+      this.child().error(`cannot write ${describePath(filename)}: ${messageOf(error)}; the console has it all`);
+      return;
+    }
     const file = new winston.transports.File({
-      filename: path.join(dir, FILE_NAME),
+      filename,
       maxsize: FILE_LIMIT_BYTES,
       maxFiles: FILES_KEPT,
       tailable: true,
       options: { flags: 'a', mode: 0o600 },
       format: winston.format.printf(json),
     });
-    file.once('error', (error: unknown) => {
-      this.#logger.remove(file);
-      this.child().error(
-        `cannot write ${path.join(dir, FILE_NAME)}: ${messageOf(error)}; the console still has it all`,
-      );
-    });
+    file.on('error', (error: unknown) => this.child().debug(`${describePath(filename)}: ${messageOf(error)}`));
     this.#logger.add(file);
   }
 }

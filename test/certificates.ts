@@ -13,33 +13,31 @@ export interface KeyAndCertificate {
   readonly cert: string;
 }
 
-/** A CA of its own and a certificate by it for these hosts, as a server on the internet would have. */
-export async function makeCertificate(
-  hosts: readonly string[],
-  validity: { notBefore?: Date; notAfter?: Date } = {},
-): Promise<KeyAndCertificate & { readonly ca: string }> {
-  const caKeys = await makeKeys();
-  const name = 'CN=Fake Internet CA';
-  const dates = {
-    notBefore: new Date(Date.now() - HOUR_MS),
-    notAfter: new Date(Date.now() + 24 * HOUR_MS),
-    ...validity,
-  };
-  const ca = await x509.X509CertificateGenerator.createSelfSigned({
-    name,
-    keys: caKeys,
-    ...dates,
-    notAfter: new Date(Date.now() + 24 * HOUR_MS),
+/** A CA with an elliptic key. */
+export async function makeAuthority(
+  commonName: string,
+): Promise<KeyAndCertificate & { readonly keys: webcrypto.CryptoKeyPair }> {
+  const keys = await makeKeys();
+  const cert = await x509.X509CertificateGenerator.createSelfSigned({
+    name: `CN=${commonName}`,
+    keys,
+    ...VALID_NOW(),
     signingAlgorithm: ALGORITHM,
     extensions: [new x509.BasicConstraintsExtension(true, undefined, true)],
   });
+  return { keys, key: await pemOf(keys.privateKey), cert: cert.toString('pem') };
+}
+
+/** A CA of its own and a certificate by it for these hosts, as a server on the internet would have. */
+export async function makeCertificate(hosts: readonly string[]): Promise<KeyAndCertificate & { readonly ca: string }> {
+  const authority = await makeAuthority('Fake Internet CA');
   const keys = await makeKeys();
   const cert = await x509.X509CertificateGenerator.create({
     subject: `CN=${hosts[0]}`,
-    issuer: name,
-    ...dates,
+    issuer: 'CN=Fake Internet CA',
+    ...VALID_NOW(),
     publicKey: keys.publicKey,
-    signingKey: caKeys.privateKey,
+    signingKey: authority.keys.privateKey,
     signingAlgorithm: ALGORITHM,
     extensions: [
       new x509.SubjectAlternativeNameExtension(
@@ -47,8 +45,13 @@ export async function makeCertificate(
       ),
     ],
   });
-  const key = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
-  return { key: x509.PemConverter.encode(key, 'PRIVATE KEY'), cert: cert.toString('pem'), ca: ca.toString('pem') };
+  return { key: await pemOf(keys.privateKey), cert: cert.toString('pem'), ca: authority.cert };
+}
+
+const VALID_NOW = () => ({ notBefore: new Date(Date.now() - HOUR_MS), notAfter: new Date(Date.now() + 24 * HOUR_MS) });
+
+async function pemOf(privateKey: webcrypto.CryptoKey): Promise<string> {
+  return x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', privateKey), 'PRIVATE KEY');
 }
 
 async function makeKeys(): Promise<webcrypto.CryptoKeyPair> {

@@ -81,7 +81,7 @@ export function makeHost(
   settings: { options?: Record<string, object>; limits?: Partial<HostLimits>; logs?: string; confdir?: string } = {},
 ): HostKit {
   const log = new MemoryLog();
-  const limits = { hookTimeoutMs: 100, lifecycleTimeoutMs: 100, drainMs: 100, ...settings.limits };
+  const limits = { hookTimeoutMs: 5_000, lifecycleTimeoutMs: 100, drainMs: 100, ...settings.limits };
   const paths = { logs: settings.logs ?? '/nowhere', confdir: settings.confdir ?? '/nowhere' };
   const host = new Host({ log, paths, limits }, sourcesOf(settings.options));
   return {

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -25,9 +25,9 @@ export interface CertificateAuthority {
 export async function loadCertificateAuthority(confdir: string): Promise<CertificateAuthority> {
   const certFile = path.join(confdir, 'ca.pem');
   const keyFile = path.join(confdir, 'ca.key');
-  if (!existsSync(certFile) && !existsSync(keyFile)) await create(confdir, certFile, keyFile);
-  else return { ...(await read(certFile, keyFile)), certFile, created: false };
-  return { ...(await read(certFile, keyFile)), certFile, created: true };
+  const created = !existsSync(certFile) && !existsSync(keyFile);
+  if (created) await create(confdir, certFile, keyFile);
+  return { ...(await read(certFile, keyFile)), certFile, created };
 }
 
 async function read(certFile: string, keyFile: string): Promise<{ cert: string; key: string }> {
@@ -35,6 +35,7 @@ async function read(certFile: string, keyFile: string): Promise<{ cert: string; 
     const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
     const certificate = new X509Certificate(cert);
     if (!certificate.ca) throw new Error('ca.pem is no CA certificate');
+    if (!certificate.checkPrivateKey(createPrivateKey(key))) throw new Error('ca.key does not belong to ca.pem');
     if (new Date(certificate.validTo) < new Date()) throw new Error(`ca.pem has expired on ${certificate.validTo}`);
     return { cert, key };
   } catch (error) {

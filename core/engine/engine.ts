@@ -88,7 +88,6 @@ export class Engine {
       {
         request: (request, stream, response) => this.#intercepted(request, { stream, response }),
         upgrade: async (request, socket, head) => this.#interceptedUpgrade(request, socket, head),
-        tlsFailed: (tunnel, cause) => this.#tlsFailed(tunnel, cause),
       },
       this.#settings.log,
     );
@@ -115,7 +114,7 @@ export class Engine {
     const id = randomUUID();
     this.#tunnels.set(id, { client, target });
     socket.once('close', () => this.#tunnels.delete(id));
-    this.#interceptor?.take(socket, target, id);
+    this.#interceptor?.take(socket, target, id, (cause) => this.#tlsFailed(client, target, cause));
   }
 
   async #intercepted(request: InterceptedRequest, streams: Pick<Incoming, 'stream' | 'response'>): Promise<void> {
@@ -164,10 +163,7 @@ export class Engine {
   }
 
   /** Clients that do not trust the CA try again and again: one line for each of them and host is enough. */
-  #tlsFailed(connection: string, cause: string): void {
-    const tunnel = this.#tunnels.get(connection);
-    if (tunnel === undefined) return;
-    const { client, target } = tunnel;
+  #tlsFailed(client: Client, target: Authority, cause: string): void {
     const who = client.user ?? 'a client';
     const key = `${who} ${client.address} ${target.host}`;
     const { log, ca } = this.#settings;

@@ -39,15 +39,21 @@ export interface InterceptedRequest {
 export interface InterceptorHandlers {
   request(request: InterceptedRequest, stream: NodeRequest, response: NodeResponse): Promise<void>;
   upgrade(request: InterceptedRequest, socket: net.Socket, head: Buffer): Promise<void>;
-  /** The client broke off the TLS handshake: most likely it does not trust our CA. `cause` is mockttp's word for it. */
-  tlsFailed(connection: string, cause: string): void;
 }
+
+/** Told when a client breaks off the TLS handshake; `cause` is mockttp's word for it, such as `cert-rejected`. */
+export type TlsFailed = (cause: string) => void;
+
+/** mockttp tells of a failed handshake a little after the socket has closed. */
+const FAILURE_DELAY_MS = 1_000;
 
 export class Interceptor {
   readonly #server: EventEmitter;
+  readonly #handshakes: Map<string, TlsFailed>;
 
-  private constructor(server: EventEmitter) {
+  private constructor(server: EventEmitter, handshakes: Map<string, TlsFailed>) {
     this.#server = server;
+    this.#handshakes = handshakes;
   }
 
   static async start(ca: CertificateAuthority, handlers: InterceptorHandlers, log: Log): Promise<Interceptor> {
@@ -80,10 +86,12 @@ export class Interceptor {
     const always = [new mockttp.matchers.WildcardMatcher()];
     await proxy.setRequestRules({ matchers: always, steps: [requestStep] });
     await proxy.setWebSocketRules({ matchers: always, steps: [upgradeStep] });
-    await proxy.on('tls-client-error', ({ tags, failureCause }: TlsHandshakeFailure) => {
-      handlers.tlsFailed(connectionOf(tags), failureCause);
+    // A handshake that fails has not got the tags of its socket yet: it is known by its address.
+    const handshakes = new Map<string, TlsFailed>();
+    await proxy.on('tls-client-error', ({ remoteIpAddress, remotePort, failureCause }: TlsHandshakeFailure) => {
+      handshakes.get(`${remoteIpAddress}:${remotePort}`)?.(failureCause);
     });
-    return new Interceptor(server());
+    return new Interceptor(server(), handshakes);
   }
 
   /**
@@ -91,9 +99,16 @@ export class Interceptor {
    *
    * @param connection comes back with each request; it has to be unguessable, since clients can write such tags too
    */
-  take(socket: net.Socket, { host, port }: Authority, connection: string): void {
+  take(socket: net.Socket, { host, port }: Authority, connection: string, tlsFailed: TlsFailed): void {
     socket[LastTunnelAddress] = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     socket[SocketMetadata] = { tags: [connection] };
+    const address = `${socket.remoteAddress}:${socket.remotePort}`;
+    this.#handshakes.set(address, tlsFailed);
+    socket.once('close', () => {
+      setTimeout(() => {
+        if (this.#handshakes.get(address) === tlsFailed) this.#handshakes.delete(address);
+      }, FAILURE_DELAY_MS).unref();
+    });
     this.#server.emit('connection', socket);
   }
 }

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import metrics from '../../addons/metrics.ts';
+import type { Addon } from '../../core/addon.ts';
+import { type FlowParts, type HostKit, makeFlow, makeHost } from '../host-kit.ts';
+import { type MetricsDay, makeFolder } from '../proxy-process.ts';
+
+const TODAY = new Date().toISOString().slice(0, 10);
+const COMPLETIONS = 'https://proxy.githubcopilot.com/v1/engines/any/completions';
+
+describe('the metrics', () => {
+  let logs: string;
+  let kit: HostKit;
+  beforeEach(async () => {
+    logs = makeFolder();
+    kit = makeHost({ logs });
+    await kit.use(metrics as Addon);
+    await kit.host.start();
+  });
+  afterEach(() => rmSync(logs, { recursive: true }));
+
+  const file = (day = TODAY) => path.join(logs, `metrics/copilot-usage_${day}.json`);
+  const count = async (parts: FlowParts = {}, endMs?: number) => {
+    const flow = makeFlow({ responseBody: '{}', headers: { 'editor-version': 'vscode/1' }, ...parts });
+    if (endMs !== undefined) flow.timings.end = endMs;
+    const pin = kit.host.pin();
+    await pin.dispatch('response', flow);
+    pin.release();
+  };
+  /** Ends the addon, which writes what is left, and reads the file. */
+  const result = async (day?: string): Promise<MetricsDay> => {
+    await kit.host.stop();
+    return JSON.parse(readFileSync(file(day), 'utf8'));
+  };
+
+  it('count chats by editor, and completions by editor and language', async () => {
+    await count();
+    await count({ headers: {} });
+    await count({ url: COMPLETIONS, body: '{"extra":{"language":"python"}}' });
+    await count({ url: COMPLETIONS, body: '{"extra":{"language":"python"}}', user: 'bob' });
+    await count({ url: COMPLETIONS, user: undefined });
+    assert.deepEqual(await result(), {
+      day: TODAY,
+      total_chat_turns: 2,
+      total_completions_count: 3,
+      usage: {
+        alice: {
+          chat_turns: 2,
+          completions_count: 1,
+          chat: { 'vscode-1': 1, '-': 1 },
+          completions: { 'vscode-1': { python: 1 } },
+        },
+        bob: { chat_turns: 0, completions_count: 1, chat: {}, completions: { 'vscode-1': { python: 1 } } },
+        anonymous: { chat_turns: 0, completions_count: 1, chat: {}, completions: { 'vscode-1': { unknown: 1 } } },
+      },
+    });
+  });
+
+  it('add to what the file of the day says, the seed’s own included', async () => {
+    mkdirSync(path.dirname(file()));
+    const seed = JSON.parse(readFileSync(path.join(import.meta.dirname, '../fixtures/seed/metrics-day.json'), 'utf8'));
+    writeFileSync(file(), JSON.stringify({ ...seed, day: TODAY }));
+    await count({ headers: { 'editor-version': 'vscode/1.96.2' } });
+    const expected = structuredClone({ ...seed, day: TODAY });
+    expected.total_chat_turns += 1;
+    expected.usage.alice.chat_turns += 1;
+    expected.usage.alice.chat['vscode-1.96.2'] += 1;
+    assert.deepEqual(await result(), expected);
+  });
+
+  it('put each exchange into the day on which it ended, in UTC', async () => {
+    await count({}, Date.parse('2026-01-31T23:59:59.999Z'));
+    await count({}, Date.parse('2026-02-01T00:00:00.000Z'));
+    assert.equal((await result('2026-01-31')).total_chat_turns, 1);
+    assert.equal(JSON.parse(readFileSync(file('2026-02-01'), 'utf8')).total_chat_turns, 1);
+  });
+
+  it('are right when many come at once', async () => {
+    await Promise.all(Array.from({ length: 500 }, (_, i) => count({ user: `user ${i % 7}` })));
+    const day = await result();
+    assert.equal(day.total_chat_turns, 500);
+    assert.equal(
+      Object.values(day.usage).reduce((sum, { chat_turns }) => sum + chat_turns, 0),
+      500,
+    );
+  });
+
+  it('go on over a reload of the addon', async () => {
+    await count();
+    await kit.use({ ...(metrics as Addon) });
+    await count();
+    assert.equal((await result()).total_chat_turns, 2);
+  });
+
+  it('move a damaged file aside, and say so', async () => {
+    mkdirSync(path.dirname(file()));
+    for (const damaged of ['{"day": "202', '{"day": "x", "usage": {"alice": 5}}', '[]']) {
+      writeFileSync(file(), damaged);
+      await count();
+      assert.equal((await result()).total_chat_turns, 1);
+      kit = makeHost({ logs });
+      await kit.use(metrics as Addon);
+      rmSync(file());
+    }
+    assert.equal(readdirSync(path.dirname(file())).filter((name) => name.includes('.json.broken-')).length, 3);
+  });
+
+  it('are not poisoned by names', async () => {
+    const headers = { 'editor-version': '__proto__' };
+    for (const user of ['__proto__', 'constructor', 'toString']) {
+      await count({ user, headers });
+      await count({ user, headers, url: COMPLETIONS, body: '{"extra":{"language":"__proto__"}}' });
+    }
+    await kit.host.stop();
+    const text = readFileSync(file(), 'utf8');
+    assert.equal(text.match(/"__proto__": 1/g)?.length, 6);
+    assert.equal(({} as Record<string, unknown>).chat_turns, undefined);
+  });
+
+  it('do not count what is not to be counted', async () => {
+    const flow = makeFlow({ responseBody: '{}' });
+    flow.metadata.uncounted = 'test';
+    const pin = kit.host.pin();
+    await pin.dispatch('response', flow);
+    await pin.dispatch('error', makeFlow({ error: { by: 'upstream', code: 'X', message: '' } }));
+    pin.release();
+    await kit.host.stop();
+    assert.deepEqual(readdirSync(logs), []);
+  });
+});
