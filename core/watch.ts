@@ -22,13 +22,6 @@ export interface BuildInputs {
   readonly failed?: boolean;
 }
 
-interface Watched {
-  readonly files: ReadonlySet<string>;
-  readonly readAtMs: number;
-  /** Folders in which any change counts: where a file may turn up that a failed build looked for. */
-  readonly folders: ReadonlySet<string>;
-}
-
 /**
  * Watches the files that each script is made of, and says which scripts have to be built anew. It watches folders, not
  * inodes, so that a file may be rewritten, replaced by a rename, or deleted and made again.
@@ -36,7 +29,7 @@ interface Watched {
 export class Watcher {
   readonly #onChange: (id: string) => void;
   readonly #watcher: FSWatcher;
-  readonly #watched = new Map<string, Watched>();
+  readonly #watched = new Map<string, BuildInputs & { folders: ReadonlySet<string> }>();
   /** Files that have been watched long enough. */
   readonly #familiar = new Set<string>();
   readonly #looks = new Set<NodeJS.Timeout>();
@@ -55,9 +48,10 @@ export class Watcher {
   }
 
   /** Sets what makes up `id`. */
-  set(id: string, { files, readAtMs, failed = false }: BuildInputs): void {
+  set(id: string, inputs: BuildInputs): void {
+    const { files } = inputs;
     const folders = new Set([...files].map((file) => path.dirname(file)));
-    this.#watched.set(id, { files, readAtMs, folders: failed ? folders : new Set() });
+    this.#watched.set(id, { ...inputs, folders });
     // A file in a folder that is watched already was ignored until now: name it as well.
     this.#watcher.add([...folders, ...files]);
     const strange = [...files].filter((file) => !this.#familiar.has(file));
@@ -80,9 +74,10 @@ export class Watcher {
       this.#looks.delete(timer);
       for (const file of files) {
         this.#familiar.add(file);
-        const changedMs = (await stat(file).catch(() => undefined))?.ctimeMs ?? 0;
-        const readAtMs = this.#watched.get(id)?.readAtMs ?? Number.POSITIVE_INFINITY;
-        if (changedMs > readAtMs - CLOCK_LAG_MS) this.#changed(file);
+        const { readAtMs = Number.POSITIVE_INFINITY, failed = false } = this.#watched.get(id) ?? {};
+        const changedMs = (await stat(file).catch(() => undefined))?.ctimeMs;
+        // What a failed build looked for may never have been there.
+        if (changedMs === undefined ? !failed : changedMs > readAtMs - CLOCK_LAG_MS) this.#changed(file);
       }
     }, ms);
     this.#looks.add(timer);
@@ -103,8 +98,8 @@ export class Watcher {
 
   #idsOf(file: string): string[] {
     const ids: string[] = [];
-    for (const [id, { files, folders }] of this.#watched) {
-      if (files.has(file) || folders.has(path.dirname(file))) ids.push(id);
+    for (const [id, { files, folders, failed }] of this.#watched) {
+      if (files.has(file) || (failed && folders.has(path.dirname(file)))) ids.push(id);
     }
     return ids;
   }
