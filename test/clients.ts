@@ -94,7 +94,7 @@ export async function openTunnel(
   host: string,
   alpn: readonly string[] = ['http/1.1'],
 ): Promise<tls.TLSSocket> {
-  const raw = net.connect(proxy.port, '127.0.0.1');
+  const raw = net.connect({ port: proxy.port, host: '127.0.0.1', noDelay: true });
   await once(raw, 'connect');
   const authorization = basic(user, proxy.password(user));
   raw.write(`CONNECT ${host}:443 HTTP/1.1\r\nHost: ${host}:443\r\nProxy-Authorization: ${authorization}\r\n\r\n`);

@@ -173,15 +173,22 @@ export class ProxyProcess extends CliProcess {
     return [...this.records().values()];
   }
 
-  /** Today's metrics file, once it satisfies `is`. */
-  metrics(is: (day: MetricsDay) => boolean): Promise<MetricsDay> {
+  /** The metrics file as it is now. */
+  metricsNow(): MetricsDay | undefined {
     const folder = this.path('logs/metrics');
-    return eventually('the metrics', () => {
-      const [file] = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
-      if (file === undefined) return undefined;
-      const day = JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as MetricsDay;
-      return is(day) ? day : undefined;
-    });
+    const [file] = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
+    return file === undefined ? undefined : JSON.parse(readFileSync(path.join(folder, file), 'utf8'));
+  }
+
+  /** The metrics file, once it satisfies `is`. */
+  metrics(is: (day: MetricsDay) => boolean): Promise<MetricsDay> {
+    return eventually(
+      () => `the metrics; they are ${JSON.stringify(this.metricsNow())}`,
+      () => {
+        const day = this.metricsNow();
+        return day !== undefined && is(day) ? day : undefined;
+      },
+    );
   }
 }
 

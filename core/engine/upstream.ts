@@ -63,6 +63,9 @@ export class Upstream {
           tls.checkServerIdentity(host, certificate),
       }),
     });
+    // The agent's own `noDelay` does not reach TLS sockets. Without it, a body that comes after its head waits for the
+    // server's delayed acknowledgement, some 40 ms.
+    request.setNoDelay(true);
     request.once('socket', (socket) => {
       if (socket.connecting) limitConnectTime(socket, target, secure ? 'secureConnect' : 'connect');
     });
@@ -80,7 +83,6 @@ const AGENT_OPTIONS: http.AgentOptions = {
   maxFreeSockets: 256,
   scheduling: 'lifo',
   timeout: KEEP_ALIVE_MS,
-  noDelay: true,
 };
 
 function withRoots(extraCaFile: string): string[] {

@@ -274,3 +274,33 @@ describe('when logs/ cannot be written', () => {
     session.close();
   });
 });
+
+describe('SIGKILL in the middle of the work', () => {
+  it('leaves no torn record, and metrics that can be read and go on', async (t) => {
+    const fake = await startFakeCopilot();
+    t.after(() => fake.close());
+    const killed = await ProxyProcess.start({ upstream: fake });
+    const session = await openSession(killed, 'alice', API_HOST);
+    const headers = { ':method': 'POST', ':path': '/chat/completions', 'editor-version': 'vscode/1' };
+    const body = JSON.stringify({ stream: true, messages: [] });
+    const chatting = Array.from({ length: 10 }, async () => {
+      for (;;) await ask(session, headers, body);
+    });
+    for (const chat of chatting) chat.catch(() => {});
+    await killed.recorded(20);
+    killed.kill('SIGKILL');
+    await killed.ended;
+    session.destroy();
+    // Reads each of them as JSON.
+    const count = killed.records().size;
+    assert.ok(count >= 20);
+
+    const proxy = await ProxyProcess.start({ upstream: fake, folder: killed.folder });
+    t.after(() => proxy.stop());
+    const before = proxy.metricsNow()?.total_chat_turns ?? 0;
+    const again = await openSession(proxy, 'alice', API_HOST);
+    await ask(again, headers, body);
+    again.close();
+    await proxy.metrics((day) => day.total_chat_turns === before + 1);
+  });
+});

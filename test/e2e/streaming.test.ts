@@ -48,6 +48,23 @@ describe('a streamed answer', () => {
     assert.equal(records.at(-1)?.insight.choices[0]?.text, PIECES.join(''));
   });
 
+  it('does not wait for acknowledgements when the request’s body comes after its head', async () => {
+    fake.plan = () => ({});
+    const session = await openSession(proxy, 'alice', API_HOST);
+    const times: number[] = [];
+    for (let i = 0; i < 21; i++) {
+      const began = performance.now();
+      // Over h2 they are two writes, and leave as two for the upstream.
+      await ask(session, CHAT, chatRequest('two parts'));
+      times.push(performance.now() - began);
+    }
+    session.close();
+    const median = times.sort((one, other) => one - other)[10] as number;
+    // Nagle's algorithm against delayed acknowledgement costs 40 ms.
+    assert.ok(median < 30, `${median} ms`);
+    fake.plan = () => ({ pieces: PIECES, delayMs: EVENT_PAUSE_MS });
+  });
+
   it('reaches an h1 client event by event', async () => {
     const socket = await openTunnel(proxy, 'alice', API_HOST);
     const body = chatRequest('stream');
