@@ -101,7 +101,8 @@ describe('tunnels', () => {
     socket.write(Buffer.concat([Buffer.from(head), hello]));
     let received = '';
     // 0x16 is a TLS handshake record: the server's hello.
-    while (!received.includes('\r\n\r\n\x16')) received += ((await once(socket, 'data')) as [string])[0];
+    const signal = AbortSignal.timeout(5_000);
+    while (!received.includes('\r\n\r\n\x16')) received += ((await once(socket, 'data', { signal })) as [string])[0];
     socket.destroy();
   });
 
