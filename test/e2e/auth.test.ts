@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { basic, curl, RawConnection } from '../clients.ts';
 import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
+import { setStage } from '../stage.ts';
 
 const HOST = 'api.individual.githubcopilot.com';
 const CONNECT = [`CONNECT ${HOST}:443 HTTP/1.1`, `Host: ${HOST}:443`];
@@ -10,22 +11,20 @@ const CONNECT = [`CONNECT ${HOST}:443 HTTP/1.1`, `Host: ${HOST}:443`];
 describe('proxy authentication', () => {
   let fake: FakeCopilot;
   let proxy: ProxyProcess;
-  before(async () => {
-    fake = await startFakeCopilot();
-    proxy = await ProxyProcess.start({
-      upstream: fake,
+  setStage(
+    {
       config: `import { defineConfig } from 'insight-dump';
         export default defineConfig({
           addons: [{ script: 'addons/auth.ts', required: true }],
           options: { auth: { users: ['alice', 'bob', 'zoë', 'colon', 'given', 'empty'] } },
         });`,
       files: {},
-    });
-  });
-  after(async () => {
-    await proxy?.stop();
-    await fake?.close();
-  });
+    },
+    undefined,
+    (stage) => {
+      ({ fake, proxy } = stage);
+    },
+  );
 
   it('answers CONNECT without credentials with 407, and the upstream sees no connection', async () => {
     const before = fake.connections;

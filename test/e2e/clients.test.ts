@@ -1,24 +1,19 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import OpenAI from 'openai';
 import { fetch } from 'undici';
 import { curl, proxyAgent } from '../clients.ts';
-import { type FakeCopilot, SAMPLE_PIECES, startFakeCopilot } from '../fake-copilot.ts';
-import { ProxyProcess } from '../proxy-process.ts';
+import { SAMPLE_PIECES } from '../fake-copilot.ts';
+import type { ProxyProcess } from '../proxy-process.ts';
 import { API_HOST, COMPLETIONS_PATH, chatRequest, completionRequest, PROXY_HOST } from '../requests.ts';
+import { setStage } from '../stage.ts';
 
 const TEXT = SAMPLE_PIECES.join('');
 
 describe('clients', () => {
-  let fake: FakeCopilot;
   let proxy: ProxyProcess;
-  before(async () => {
-    fake = await startFakeCopilot();
-    proxy = await ProxyProcess.start({ upstream: fake });
-  });
-  after(async () => {
-    await proxy?.stop();
-    await fake?.close();
+  setStage({}, undefined, (stage) => {
+    ({ proxy } = stage);
   });
 
   it('curl is served over h1 and h2, alone and by two users at once', async () => {

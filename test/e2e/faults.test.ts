@@ -3,11 +3,12 @@ import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { ask, curl, openSession, openTunnel } from '../clients.ts';
 import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
+import { setStage } from '../stage.ts';
 
 const TELL = `
   const tell = (name) => (flow, ctx) => ctx.log.info('flow ' + flow.request.path + ' ' + name + (flow.error ? ' ' + flow.error.by + ' ' + flow.error.code : ''));
@@ -22,14 +23,13 @@ const CONFIG = `export default {
 describe('a client that breaks off', () => {
   let fake: FakeCopilot;
   let proxy: ProxyProcess;
-  before(async () => {
-    fake = await startFakeCopilot(() => ({ delayMs: 50, pieces: Array(100).fill('x') }));
-    proxy = await ProxyProcess.start({ upstream: fake, config: CONFIG, files: { 'tell.ts': TELL } });
-  });
-  after(async () => {
-    await proxy?.stop();
-    await fake?.close();
-  });
+  setStage(
+    { config: CONFIG, files: { 'tell.ts': TELL } },
+    () => ({ delayMs: 50, pieces: Array(100).fill('x') }),
+    (stage) => {
+      ({ fake, proxy } = stage);
+    },
+  );
 
   const seen = (path: string) => eventually(`${path} upstream`, () => fake.requests.find((each) => each.path === path));
   const toldAs = (path: string, expected: string) => proxy.said(new RegExp(`flow ${path} ${expected}$`, 'm'), 0, 3_000);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { ask, curl, openSession, openTunnel } from '../clients.ts';
 import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
+import { setStage } from '../stage.ts';
 
 /** Does what the request's path says, and tells each hook on the log as `<path> <hook>`. */
 const SCRIPT = `
@@ -65,18 +66,16 @@ const SCRIPT = `
 describe('a hook', () => {
   let fake: FakeCopilot;
   let proxy: ProxyProcess;
-  before(async () => {
-    fake = await startFakeCopilot();
-    proxy = await ProxyProcess.start({
-      upstream: fake,
+  setStage(
+    {
       config: `export default { addons: ['addons/auth.ts', 'acts.ts'], options: { auth: { users: ['alice'] } }, flowDetail: 0 };`,
       files: { 'acts.ts': SCRIPT },
-    });
-  });
-  after(async () => {
-    await proxy?.stop();
-    await fake?.close();
-  });
+    },
+    undefined,
+    (stage) => {
+      ({ fake, proxy } = stage);
+    },
+  );
 
   const request = async (path: string, body?: string, headers: Record<string, string> = {}) => {
     const session = await openSession(proxy, 'alice', API_HOST);

@@ -1,26 +1,20 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type http2 from 'node:http2';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type tls from 'node:tls';
 import { ask, openSession, openTunnel } from '../clients.ts';
-import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
-import { ProxyProcess } from '../proxy-process.ts';
+import type { ProxyProcess } from '../proxy-process.ts';
 import { COMPLETIONS_PATH, chatRequest, completionRequest, PROXY_HOST } from '../requests.ts';
+import { setStage } from '../stage.ts';
 
 const USERS = ['alice', 'bob'] as const;
 const REQUESTS_EACH_WAY = 250;
 
 describe('two users behind one address', () => {
-  let fake: FakeCopilot;
   let proxy: ProxyProcess;
-  before(async () => {
-    fake = await startFakeCopilot();
-    proxy = await ProxyProcess.start({ upstream: fake });
-  });
-  after(async () => {
-    await proxy?.stop();
-    await fake?.close();
+  setStage({}, undefined, (stage) => {
+    ({ proxy } = stage);
   });
 
   it('are never mixed up: 1,000 requests, interleaved, on h1 keep-alive and on h2', async () => {

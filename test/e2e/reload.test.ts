@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { renameSync, rmSync } from 'node:fs';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { beforeEach, describe, it } from 'node:test';
 import { ask, curl, openSession } from '../clients.ts';
-import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
-import { eventually, ProxyProcess } from '../proxy-process.ts';
+import type { FakeCopilot } from '../fake-copilot.ts';
+import { eventually, type ProxyProcess } from '../proxy-process.ts';
 import { API_HOST, chatRequest } from '../requests.ts';
+import { setStage } from '../stage.ts';
 
 /** What a save may take until it is in force. */
 const LIVE_LIMIT_MS = 1_000;
@@ -21,17 +22,8 @@ const CONFIG = (addons: string, more = '') => `export default {
 describe('saving an addon', () => {
   let fake: FakeCopilot;
   let proxy: ProxyProcess;
-  before(async () => {
-    fake = await startFakeCopilot();
-    proxy = await ProxyProcess.start({
-      upstream: fake,
-      config: CONFIG(`'tag.ts'`),
-      files: { 'tag.ts': tagging('start') },
-    });
-  });
-  after(async () => {
-    await proxy?.stop();
-    await fake?.close();
+  setStage({ config: CONFIG(`'tag.ts'`), files: { 'tag.ts': tagging('start') } }, undefined, (stage) => {
+    ({ fake, proxy } = stage);
   });
   beforeEach(async () => {
     proxy.write('tag.ts', tagging('start'));
@@ -128,7 +120,6 @@ describe('saving an addon', () => {
 });
 
 describe('saving the config', () => {
-  let fake: FakeCopilot;
   let proxy: ProxyProcess;
   const files = Object.fromEntries(
     ['one', 'two', 'three'].map((name) => [
@@ -143,13 +134,8 @@ describe('saving the config', () => {
        });`,
     ]),
   );
-  before(async () => {
-    fake = await startFakeCopilot();
-    proxy = await ProxyProcess.start({ upstream: fake, config: CONFIG(`'one.ts', 'two.ts'`), files });
-  });
-  after(async () => {
-    await proxy?.stop();
-    await fake?.close();
+  setStage({ config: CONFIG(`'one.ts', 'two.ts'`), files }, undefined, (stage) => {
+    ({ proxy } = stage);
   });
 
   const tags = async () => {

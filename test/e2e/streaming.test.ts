@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { ask, openSession, openTunnel } from '../clients.ts';
-import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
-import { ProxyProcess } from '../proxy-process.ts';
+import type { FakeCopilot } from '../fake-copilot.ts';
+import type { ProxyProcess } from '../proxy-process.ts';
 import { API_HOST, chatRequest } from '../requests.ts';
+import { setStage } from '../stage.ts';
 
 /** 20 events of text, 50 ms apart, with all that can go wrong in text. */
 const PIECES = Array.from({ length: 20 }, (_, i) => `${i}:  "a\\b" 你好 👩‍💻\\n `);
@@ -17,14 +18,13 @@ const CHAT = { ':method': 'POST', ':path': '/chat/completions', 'editor-version'
 describe('a streamed answer', () => {
   let fake: FakeCopilot;
   let proxy: ProxyProcess;
-  before(async () => {
-    fake = await startFakeCopilot(() => ({ pieces: PIECES, delayMs: EVENT_PAUSE_MS }));
-    proxy = await ProxyProcess.start({ upstream: fake });
-  });
-  after(async () => {
-    await proxy?.stop();
-    await fake?.close();
-  });
+  setStage(
+    {},
+    () => ({ pieces: PIECES, delayMs: EVENT_PAUSE_MS }),
+    (stage) => {
+      ({ fake, proxy } = stage);
+    },
+  );
 
   it('reaches an h2 client event by event as it is sent, with all addons on, and is recorded to the byte', async () => {
     const session = await openSession(proxy, 'alice', API_HOST);
@@ -82,14 +82,13 @@ describe('a streamed answer', () => {
 describe('an upstream that breaks off in the middle of a body', () => {
   let fake: FakeCopilot;
   let proxy: ProxyProcess;
-  before(async () => {
-    fake = await startFakeCopilot(() => ({ breakAfter: 3, delayMs: 20 }));
-    proxy = await ProxyProcess.start({ upstream: fake });
-  });
-  after(async () => {
-    await proxy?.stop();
-    await fake?.close();
-  });
+  setStage(
+    {},
+    () => ({ breakAfter: 3, delayMs: 20 }),
+    (stage) => {
+      ({ fake, proxy } = stage);
+    },
+  );
 
   it('breaks the body of an h1 client too', async () => {
     const socket = await openTunnel(proxy, 'alice', API_HOST);

@@ -1,22 +1,17 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import tls from 'node:tls';
 import { basic, curl, openTunnel, RawConnection } from '../clients.ts';
-import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
+import { startFakeCopilot } from '../fake-copilot.ts';
 import { ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
+import { setStage } from '../stage.ts';
 
 describe('tunnels', () => {
-  let fake: FakeCopilot;
   let proxy: ProxyProcess;
-  before(async () => {
-    fake = await startFakeCopilot();
-    proxy = await ProxyProcess.start({ upstream: fake, args: ['--flow-detail', '1'] });
-  });
-  after(async () => {
-    await proxy?.stop();
-    await fake?.close();
+  setStage({ args: ['--flow-detail', '1'] }, undefined, (stage) => {
+    ({ proxy } = stage);
   });
 
   const connect = async (authority: string) => {
@@ -160,18 +155,9 @@ describe('tunnels', () => {
 });
 
 describe('plain http:// requests', () => {
-  let fake: FakeCopilot;
   let proxy: ProxyProcess;
-  before(async () => {
-    fake = await startFakeCopilot();
-    proxy = await ProxyProcess.start({
-      upstream: fake,
-      args: ['--flow-detail', '1', '--allow-hosts', '^seen\\.example\\.com:80$'],
-    });
-  });
-  after(async () => {
-    await proxy?.stop();
-    await fake?.close();
+  setStage({ args: ['--flow-detail', '1', '--allow-hosts', '^seen\\.example\\.com:80$'] }, undefined, (stage) => {
+    ({ proxy } = stage);
   });
 
   it('are relayed with path and body as they are', async () => {
@@ -239,15 +225,9 @@ describe('plain http:// requests', () => {
 });
 
 describe('an upgrade', () => {
-  let fake: FakeCopilot;
   let proxy: ProxyProcess;
-  before(async () => {
-    fake = await startFakeCopilot();
-    proxy = await ProxyProcess.start({ upstream: fake });
-  });
-  after(async () => {
-    await proxy?.stop();
-    await fake?.close();
+  setStage({}, undefined, (stage) => {
+    ({ proxy } = stage);
   });
 
   it('to a WebSocket passes through an intercepted tunnel, byte by byte', async () => {
