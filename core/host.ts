@@ -122,12 +122,13 @@ export class Host implements PinHost {
   }
 
   /**
-   * Takes over new option values: each addon whose options change is configured. All or nothing.
+   * Takes over new option values: each addon of these scripts whose options change is configured. All or nothing.
    *
    * @throws InsightError when a value is wrong or an addon refuses; the old options are back in force then
    */
-  async reconfigure(sources: OptionSources): Promise<void> {
+  async reconfigure(sources: OptionSources, concerns: (script: string) => boolean = () => true): Promise<void> {
     const changes = this.#chain.instances
+      .filter(({ script }) => concerns(script))
       .map((instance) => {
         const { name, addon, options } = instance;
         const after = resolveOptions(name, addon, sources.given(name), sources.flags(name));

@@ -32,6 +32,8 @@ export class Loader {
   /** Builds under way, by script; one that is asked for meanwhile follows, and stands for all asked for since. */
   readonly #reloads = new Map<string, { again: boolean; settled: Promise<void> }>();
   readonly #missing = new Map<string, NodeJS.Timeout>();
+  /** Reloads wait for this. */
+  #held: Promise<unknown> = Promise.resolve();
 
   constructor(settings: LoaderSettings) {
     this.#settings = settings;
@@ -51,35 +53,36 @@ export class Loader {
     const { host, watcher } = this.#settings;
     assertNoneTwice(specs);
     const before = host.chain.slots;
-    const slots: Slot[] = [];
-    const fresh: Slot[] = [];
-    const keptFor = (spec: ScriptSpec) =>
-      before.find(({ script, required }) => script === spec.path && required === spec.required);
+    const wanted = specs.filter((spec) => slotFor(spec, before) === undefined);
     // Built side by side, loaded in order.
-    const builds = specs.map((spec) => (keptFor(spec) === undefined ? compile(spec.path) : undefined));
-    for (const build of builds) build?.catch(() => {});
+    const builds = wanted.map((spec) => compile(spec.path));
+    for (const build of builds) build.catch(() => {});
+    const fresh: Slot[] = [];
     try {
-      for (const [i, spec] of specs.entries()) {
-        const build = builds[i];
-        const kept = keptFor(spec);
-        const slot = kept ?? {
-          script: spec.path,
-          required: spec.required,
-          instances: await this.#load(spec, build, sources),
-        };
-        slots.push(slot);
-        if (kept === undefined) fresh.push(slot);
+      for (const [i, spec] of wanted.entries()) {
+        fresh.push({ ...slotOf(spec), instances: await this.#load(spec, builds[i], sources) });
       }
+      // What stays is taken as it is by now: it may have been reloaded meanwhile.
+      const slots = specs.map((spec) => slotFor(spec, fresh) ?? slotFor(spec, host.chain.slots) ?? slotOf(spec));
       check(slots);
       host.apply(slots);
     } catch (error) {
-      for (const { script, instances } of fresh) {
-        host.discard(instances);
-        if (!before.some((slot) => slot.script === script)) watcher.delete(script);
-      }
+      for (const { instances } of fresh) host.discard(instances);
+      for (const { path } of wanted) if (!before.some(({ script }) => script === path)) watcher.delete(path);
       throw error;
     }
     for (const { script } of before) if (!specs.some((spec) => spec.path === script)) this.#forget(script);
+  }
+
+  /**
+   * Makes a change while no script is being reloaded, so that none comes in with what was in force before. Scripts that
+   * are saved meanwhile are reloaded afterwards.
+   */
+  exclusively<T>(change: () => Promise<T>): Promise<T> {
+    const underWay = [...this.#reloads.values()].map(({ settled }) => settled);
+    const changed = Promise.all([this.#held, ...underWay]).then(change);
+    this.#held = changed.catch(() => {});
+    return changed;
   }
 
   /** A file of the script has changed: bring the new version in, or say why not and keep the old one. */
@@ -90,7 +93,7 @@ export class Loader {
       return running.settled;
     }
     const reload = { again: false, settled: Promise.resolve() };
-    reload.settled = this.#reloadUntilCurrent(script, reload);
+    reload.settled = this.#held.then(() => this.#reloadUntilCurrent(script, reload));
     this.#reloads.set(script, reload);
     return reload.settled;
   }
@@ -119,7 +122,7 @@ export class Loader {
     const began = performance.now();
     try {
       const instances = await this.#load({ path: script, required: slot.required });
-      this.#replace(script, instances);
+      if (!this.#replace(script, instances)) return;
       const took = Math.round(performance.now() - began);
       log.info(`♻️  ${describePath(script)} reloaded in ${took} ms`);
     } catch (error) {
@@ -148,14 +151,19 @@ export class Loader {
     return { path: spec.path, required: spec.required, files: inputs, addons };
   }
 
-  #replace(script: string, instances: Slot['instances']): void {
+  /** Puts new instances into the place of a script's old ones, if it still has one. */
+  #replace(script: string, instances: Slot['instances']): boolean {
     const { host } = this.#settings;
+    const isListed = host.chain.slots.some((slot) => slot.script === script);
     try {
-      host.apply(host.chain.slots.map((slot) => (slot.script === script ? { ...slot, instances } : slot)));
+      if (isListed)
+        host.apply(host.chain.slots.map((slot) => (slot.script === script ? { ...slot, instances } : slot)));
+      else host.discard(instances);
     } catch (error) {
       host.discard(instances);
       throw error;
     }
+    return isListed;
   }
 
   #waitForReturn(script: string): void {
@@ -178,6 +186,16 @@ export class Loader {
     clearTimeout(this.#missing.get(script));
     this.#missing.delete(script);
   }
+}
+
+/** A place in the chain that nothing has come to yet. */
+function slotOf({ path, required }: ScriptSpec): Slot {
+  return { script: path, required, instances: [] };
+}
+
+/** The slot that a spec asks for, if it is among these. */
+function slotFor(spec: ScriptSpec, slots: readonly Slot[]): Slot | undefined {
+  return slots.find(({ script, required }) => script === spec.path && required === spec.required);
 }
 
 function assertNoneTwice(specs: readonly ScriptSpec[]): void {

@@ -2,6 +2,7 @@ import { chmod, mkdir } from 'node:fs/promises';
 import type net from 'node:net';
 import type { Log } from './addon.ts';
 import type { Slot } from './chain.ts';
+import type { CompileFailure } from './compile.ts';
 import {
   type ConfigFile,
   confdirOf,
@@ -139,23 +140,32 @@ export class Master {
       const file = await readConfig(configFile.path, modules);
       this.#watchConfig(file);
       const after = settle(flags, file);
-      await this.#host.reconfigure(after.options);
-      try {
-        await this.#loader.setScripts(after.scripts, after.options, (slots) => this.#check(slots, after));
-      } catch (error) {
-        await this.#host.reconfigure(before.options);
-        throw error;
-      }
-      this.#settings = after;
+      await this.#loader.exclusively(() => this.#changeChain(before, after));
       this.#host.limits = limitsOf(after);
       if (this.#engine !== undefined) this.#engine.rules = after.rules;
+      this.#settings = { ...after, fixed: before.fixed };
       this.#log.info(`♻️  ${name} applied`);
       for (const key of needsRestart(before.fixed, after.fixed)) {
         this.#log.warn(`${name}: ${key} changes with the next start; until then it stays ${before.fixed[key]}`);
       }
-      this.#settings = { ...after, fixed: before.fixed };
     } catch (error) {
+      const { inputs: files, readAtMs } = error as CompileFailure;
+      if (files !== undefined && readAtMs !== undefined)
+        this.#watcher.set(configFile.path, { files, readAtMs, failed: true });
       this.#log.error(`${messageOf(error)}; ${name} changes nothing`, error);
+    }
+  }
+
+  /** Options first, then scripts; both or neither. */
+  async #changeChain(before: Settings, after: Settings): Promise<void> {
+    // What goes needs no options any more, and may not be without them.
+    const stays = (script: string) => after.scripts.some(({ path }) => path === script);
+    await this.#host.reconfigure(after.options, stays);
+    try {
+      await this.#loader.setScripts(after.scripts, after.options, (slots) => this.#check(slots, after));
+    } catch (error) {
+      await this.#host.reconfigure(before.options);
+      throw error;
     }
   }
 

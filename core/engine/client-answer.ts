@@ -10,8 +10,6 @@ export class ClientAnswer {
   readonly #response: ServerResponse;
   readonly #method: string;
   readonly #settled: Promise<void>;
-  /** Something of an answer has been sent. */
-  begun = false;
   /** All of it is with the system, on its way. */
   delivered = false;
 
@@ -35,13 +33,17 @@ export class ClientAnswer {
     });
   }
 
+  /** Something of an answer has been sent. */
+  get begun(): boolean {
+    return this.#response.headersSent;
+  }
+
   /** To write a body to, after `sendHead`. */
   get sink(): Sink {
     return this.#response;
   }
 
   sendHead(response: HttpResponse): void {
-    this.begun = true;
     sendHead(this.#response, response);
   }
 

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import * as api from '../../core/index.ts';
 import { Loader } from '../../core/loader.ts';
 import { Watcher } from '../../core/watch.ts';
-import { type HostKit, makeFlow, makeHost } from '../host-kit.ts';
+import { type HostKit, makeFlow, makeHost, sourcesOf } from '../host-kit.ts';
 import { eventually, makeFolder } from '../proxy-process.ts';
 
 describe('the loader', () => {
@@ -122,6 +122,52 @@ describe('the loader', () => {
       await new Promise((resolve) => setTimeout(resolve, i % 7));
     }
     await becomes('save 49');
+  });
+
+  it('does not bring an old version back when the list changes while a new one comes in', async () => {
+    const slow = write('slow.ts', saying('slow'));
+    const main = write('main.ts', saying('old'));
+    await use(main);
+    write('slow.ts', `export const load = () => new Promise((resolve) => setTimeout(resolve, 80)); ${saying('slow')}`);
+    const listing = use(slow, main);
+    write('main.ts', saying('new'));
+    await loader.reload(main);
+    await listing;
+    assert.equal(await said(), 'new');
+  });
+
+  it('brings no version in with options from before, when both change at once', async () => {
+    const speaking = (delayMs: number) => `import { z } from 'zod';
+      export default {
+        options: z.object({ word: z.string().default('before') }),
+        load: () => new Promise((resolve) => setTimeout(resolve, ${delayMs})),
+        request(flow, ctx) { flow.metadata.said = ctx.options.word; },
+      };`;
+    const main = write('main.ts', speaking(0));
+    await use(main);
+    const options = sourcesOf({ main: { word: 'after' } });
+    for (const reloadFirst of [true, false]) {
+      write('main.ts', speaking(50));
+      const first = reloadFirst ? loader.reload(main) : undefined;
+      const change = loader.exclusively(() => kit.host.reconfigure(options));
+      await Promise.all([first, change, loader.reload(main)]);
+      assert.equal(await said(), 'after');
+      await kit.host.reconfigure(sourcesOf());
+    }
+  });
+
+  it('lets go of a version that comes in after its script was taken off the list, or after the end', async () => {
+    const slow = `export const load = (ctx) => { ctx.log.info('loading'); return new Promise((resolve) => setTimeout(resolve, 80)); };
+      export const running = (ctx) => ctx.log.info('running late');`;
+    const main = write('main.ts', saying('start'));
+    await use(main);
+    write('main.ts', slow);
+    const reload = loader.reload(main);
+    await eventually('it loads', () => kit.log.of('info').includes('info [main] loading'));
+    await use();
+    await reload;
+    assert.equal(kit.host.chain.instances.length, 0);
+    assert.ok(!kit.log.of('info').some((line) => /reloaded|running late/.test(line)));
   });
 
   it('lets go of a script that is taken off the list', async () => {

@@ -207,6 +207,28 @@ describe('an upstream that breaks off', () => {
     ));
 });
 
+describe('a large upload', () => {
+  it('passes whole, also from a client that waits for 100 Continue', async (t) => {
+    const fake = await startFakeCopilot();
+    t.after(() => fake.close());
+    const proxy = await ProxyProcess.start({ upstream: fake });
+    t.after(() => proxy.stop());
+    const file = proxy.path('large');
+    writeFileSync(file, Buffer.alloc(5_000_000, 'abcdefg'));
+    for (const protocol of ['--http1.1', '--http2']) {
+      const { code } = await curl(
+        proxy,
+        'alice',
+        ...[protocol, '-H', 'Expect: 100-continue', '--expect100-timeout', '10', '-o', '/dev/null'],
+        ...['--data-binary', `@${file}`, `https://${API_HOST}/upload`],
+      );
+      assert.equal(code, 0);
+      assert.equal(fake.requests.at(-1)?.body.length, 5_000_000);
+      assert.equal(fake.requests.at(-1)?.headers.expect, undefined);
+    }
+  });
+});
+
 describe('answers of special shapes', () => {
   for (const [what, answer, args, expected] of [
     ['HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', ['-I'], /^HTTP\/1\.1 200 OK\r\nContent-Length: 5\r\n/],

@@ -52,6 +52,7 @@ const SCRIPT = `
       requestHeaders: (flow) => { flow.request.headers.set('x-set', 'by addon'); flow.request.headers.delete('x-drop'); },
       responseHeaders: (flow) => { flow.response.headers.append('x-twice', '1'); flow.response.headers.append('x-twice', '2'); },
     },
+    '/respond-nonsense': { requestHeaders: (flow) => flow.respond({ status: 42 }) },
     '/late': { requestHeaders: () => sleep(300) },
   };
   const hook = (name: string) => (flow: Flow, ctx: any) => {
@@ -113,6 +114,11 @@ describe('a hook', () => {
     assert.deepEqual([head.status, head.body], [503, 'instead']);
     const whole = await request('/respond-at-response');
     assert.deepEqual([whole.status, whole.body], [202, 'after GET']);
+  });
+
+  it('gives the client a 502 when its answer cannot be sent', async () => {
+    const { status, headers } = await request('/respond-nonsense');
+    assert.deepEqual([status, headers['x-insight-dump']], [502, 'ERR_HTTP2_STATUS_INVALID']);
   });
 
   it('is told when it answers too late, or edits what it has not buffered, and the flow goes on', async () => {

@@ -188,6 +188,31 @@ describe('saving the config', () => {
     });
   }
 
+  it('takes an addon out together with options that it cannot be without', async () => {
+    proxy.write(
+      'needy.ts',
+      `import { z } from 'zod'; export default { options: z.object({ must: z.string() }), responseHeaders(flow, ctx) {
+        flow.response.headers.append('x-tag', ctx.options.must); } };`,
+    );
+    await save(CONFIG(`'one.ts', 'needy.ts'`, `options: { auth: { users: ['alice'] }, needy: { must: 'have' } }`), [
+      'one',
+      'have',
+    ]);
+    await save(CONFIG(`'one.ts', 'two.ts'`), ['one', 'two']);
+  });
+
+  it('comes in when a helper that it lacked turns up', async () => {
+    const since = proxy.output.length;
+    proxy.write(
+      'addons.config.ts',
+      `import { list } from './list.ts'; export default { addons: ['addons/auth.ts', ...list], options: { auth: { users: ['alice'] } } };`,
+    );
+    await proxy.said(/Could not resolve "\.\/list\.ts"; addons\.config\.ts changes nothing/, since);
+    proxy.write('list.ts', `export const list = ['two.ts'];`);
+    await eventually('it is applied', async () => (await tags()).join() === 'two');
+    await save(CONFIG(`'one.ts', 'two.ts'`), ['one', 'two']);
+  });
+
   it('says of the port that it changes with the next start', async () => {
     const since = proxy.output.length;
     proxy.write('addons.config.ts', CONFIG(`'one.ts', 'two.ts'`, 'listenPort: 9'));
