@@ -18,6 +18,8 @@ export interface Instance {
 /** A script's place in the chain. A required one without instances closes the proxy. */
 export interface Slot {
   readonly script: string;
+  /** What its addon goes by if it does not say a name. */
+  readonly name: string;
   readonly required: boolean;
   readonly instances: readonly Instance[];
 }

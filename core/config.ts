@@ -1,18 +1,15 @@
 import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { z } from 'zod';
-import type { Config } from './addon.ts';
-import { type Compiled, compile } from './compile.ts';
+import { type ConfigFile, PACKAGE_DIR } from './config-file.ts';
 import { type ConnectTo, parseConnectTo } from './engine/connect-to.ts';
 import type { EngineRules } from './engine/engine.ts';
 import { COPILOT_HOSTS, COPILOT_TELEMETRY_HOSTS } from './engine/hosts.ts';
 import { errors, messageOf } from './errors.ts';
-import { evaluate, type HostModules } from './evaluate.ts';
 import type { OptionSources } from './host.ts';
 import type { ScriptSpec } from './loader.ts';
-import { didYouMean } from './nearest.ts';
 import type { FlagValues } from './options.ts';
+import { nameScripts } from './script-names.ts';
 import { describePath } from './stack.ts';
 
 /** What was said on the command line. */
@@ -55,48 +52,9 @@ export interface FixedSettings {
   readonly upstreamCa: string | undefined;
 }
 
-export interface ConfigFile {
-  readonly path: string;
-  readonly config: Config;
-  readonly build: Compiled;
-}
-
-/** Where insight-dump itself lies: its shipped addons and config. Source and build are both one folder below. */
-export const PACKAGE_DIR = path.resolve(import.meta.dirname, '..');
-
-const CONFIG_NAME = 'addons.config.ts';
-
 /** The folder for what must outlive `logs/`: the CA, and addons' secrets. */
 export function confdirOf({ confdir }: Flags): string {
   return confdir === undefined ? path.join(os.homedir(), '.insight-dump') : path.resolve(confdir);
-}
-
-/**
- * The config file that counts: the one named, the one in the working directory, or the one that is shipped.
- *
- * @throws InsightError `configMissing`
- */
-export function configPathOf({ config }: Flags): string {
-  if (config === undefined) {
-    const here = path.resolve(CONFIG_NAME);
-    return existsSync(here) ? here : path.join(PACKAGE_DIR, CONFIG_NAME);
-  }
-  const named = path.resolve(config);
-  if (!existsSync(named)) throw errors.configMissing(config);
-  return named;
-}
-
-/** @throws InsightError `doesNotCompile`, `doesNotEvaluate`, `configInvalid` */
-export async function readConfig(file: string, modules: HostModules): Promise<ConfigFile> {
-  const build = await compile(file);
-  const { default: exported } = evaluate(build.code, file, build.inputs, modules);
-  const result = CONFIG.safeParse(exported);
-  if (result.success) return { path: file, config: result.data as Config, build };
-  const problems = result.error.issues.map((issue) => {
-    if (issue.code !== 'unrecognized_keys') return `${issue.path.join('.') || 'default export'}: ${issue.message}`;
-    return issue.keys.map((key) => `no setting named "${key}"${didYouMean(key, SETTINGS)}`).join('; ');
-  });
-  throw errors.configInvalid(describePath(file), problems.join('; '));
 }
 
 /**
@@ -121,7 +79,7 @@ export function settle(flags: Flags, { config, path: file }: ConfigFile): Settin
       ...[...set.keys()].map((addon) => ({ addon, source: '--set' })),
       ...(flags.scripts.length > 0 ? [] : Object.keys(given).map((addon) => ({ addon, source }))),
     ],
-    knownAddons: entries.map(({ script }) => path.basename(script).replace(/\.[cm]?[jt]sx?$/, '')),
+    knownAddons: nameScripts(entries.map(({ script }) => script)),
     fixed: {
       listenHost: flags.listenHost ?? config.listenHost ?? '127.0.0.1',
       listenPort: flags.listenPort ?? config.listenPort ?? 8080,
@@ -147,16 +105,18 @@ export function settle(flags: Flags, { config, path: file }: ConfigFile): Settin
 type Entry = { script: string; required?: boolean; enabled?: boolean };
 
 function scriptsOf({ scripts }: Flags, entries: readonly Entry[], home: string): ScriptSpec[] {
-  if (scripts.length > 0) {
-    return scripts.map((script) => {
-      const found = locate(script, process.cwd());
-      const entry = entries.find((each) => tryLocate(each.script, home) === found);
-      return { path: found, required: entry?.required ?? false };
-    });
-  }
-  return entries
-    .filter(({ enabled }) => enabled !== false)
-    .map(({ script, required }) => ({ path: locate(script, home), required: required ?? false }));
+  const chosen =
+    scripts.length === 0
+      ? entries
+          .filter(({ enabled }) => enabled !== false)
+          .map(({ script, required }) => ({ path: locate(script, home), required: required ?? false }))
+      : scripts.map((script) => {
+          const found = locate(script, process.cwd());
+          const entry = entries.find((each) => tryLocate(each.script, home) === found);
+          return { path: found, required: entry?.required ?? false };
+        });
+  const names = nameScripts(chosen.map((each) => each.path));
+  return chosen.map((each, i) => ({ ...each, name: names[i] as string }));
 }
 
 /** A script is looked for from where it was named; then among the shipped ones, so that `addons/auth.ts` is there anywhere. */
@@ -198,33 +158,3 @@ function parseSet(flags: readonly string[]): Map<string, Map<string, FlagValues>
   }
   return set;
 }
-
-const port = z.int().min(0).max(65_535);
-const hosts = z.array(z.union([z.string(), z.instanceof(RegExp)]));
-
-/** The shape of `Config`; what it means stands there. */
-const CONFIG = z.strictObject({
-  addons: z
-    .array(
-      z.union([
-        z.string(),
-        z.strictObject({ script: z.string(), required: z.boolean().optional(), enabled: z.boolean().optional() }),
-      ]),
-    )
-    .optional(),
-  options: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
-  listenHost: z.string().min(1).optional(),
-  listenPort: port.optional(),
-  logs: z.string().min(1).optional(),
-  allowHosts: hosts.optional(),
-  ignoreHosts: hosts.optional(),
-  connectTo: z.array(z.string()).optional(),
-  allowPrivateTargets: z.boolean().optional(),
-  upstreamCa: z.string().min(1).optional(),
-  sslInsecure: z.boolean().optional(),
-  flowDetail: z.int().min(0).max(4).optional(),
-  hookTimeoutMs: z.int().min(1).optional(),
-  drainMs: z.int().min(0).optional(),
-});
-
-const SETTINGS = Object.keys(CONFIG.shape);

@@ -13,6 +13,8 @@ import type { Watcher } from './watch.ts';
 export interface ScriptSpec {
   /** Absolute path. */
   readonly path: string;
+  /** What its addon goes by if it does not say a name. */
+  readonly name: string;
   readonly required: boolean;
 }
 
@@ -121,7 +123,7 @@ export class Loader {
     this.#clearMissing(script);
     const began = performance.now();
     try {
-      const instances = await this.#load({ path: script, required: slot.required });
+      const instances = await this.#load({ path: script, name: slot.name, required: slot.required });
       if (!this.#replace(script, instances)) return;
       const took = Math.round(performance.now() - began);
       log.info(`♻️  ${describePath(script)} reloaded in ${took} ms`);
@@ -147,7 +149,7 @@ export class Loader {
 
   #evaluate(spec: ScriptSpec, code: string, inputs: ReadonlySet<string>): Script {
     const exports = evaluate(code, spec.path, inputs, this.#settings.modules);
-    const addons = addonsOf(exports, spec.path, (message) => this.#settings.log.warn(message));
+    const addons = addonsOf(exports, spec.path, spec.name, (message) => this.#settings.log.warn(message));
     return { path: spec.path, required: spec.required, files: inputs, addons };
   }
 
@@ -189,13 +191,15 @@ export class Loader {
 }
 
 /** A place in the chain that nothing has come to yet. */
-function slotOf({ path, required }: ScriptSpec): Slot {
-  return { script: path, required, instances: [] };
+function slotOf({ path, name, required }: ScriptSpec): Slot {
+  return { script: path, name, required, instances: [] };
 }
 
 /** The slot that a spec asks for, if it is among these. */
 function slotFor(spec: ScriptSpec, slots: readonly Slot[]): Slot | undefined {
-  return slots.find(({ script, required }) => script === spec.path && required === spec.required);
+  return slots.find(
+    ({ script, name, required }) => script === spec.path && name === spec.name && required === spec.required,
+  );
 }
 
 function assertNoneTwice(specs: readonly ScriptSpec[]): void {

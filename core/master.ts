@@ -3,16 +3,8 @@ import type net from 'node:net';
 import type { Log } from './addon.ts';
 import type { Slot } from './chain.ts';
 import type { CompileFailure } from './compile.ts';
-import {
-  type ConfigFile,
-  confdirOf,
-  configPathOf,
-  type FixedSettings,
-  type Flags,
-  readConfig,
-  type Settings,
-  settle,
-} from './config.ts';
+import { confdirOf, type FixedSettings, type Flags, type Settings, settle } from './config.ts';
+import { type ConfigFile, findConfig, readConfig } from './config-file.ts';
 import { describeFlow } from './dump.ts';
 import { loadCertificateAuthority } from './engine/ca.ts';
 import { Engine } from './engine/engine.ts';
@@ -40,7 +32,7 @@ export interface MasterSettings {
 
 /** Reads what is to be set, before there is a folder for logs. @throws InsightError */
 export async function prepare(flags: Flags, modules: HostModules): Promise<Omit<MasterSettings, 'logs' | 'version'>> {
-  const configFile = await readConfig(configPathOf(flags), modules);
+  const configFile = await readConfig(findConfig(flags.config), modules);
   return { flags, settings: settle(flags, configFile), configFile, modules };
 }
 

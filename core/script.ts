@@ -1,4 +1,3 @@
-import path from 'node:path';
 import type { Addon } from './addon.ts';
 import { errors } from './errors.ts';
 import { HOOK_NAMES } from './hooks.ts';
@@ -16,21 +15,21 @@ export interface NamedAddon {
 /**
  * Finds the addons in what a script exports: an addon or a list of them by default, or functions named as hooks.
  *
+ * @param fallback the name of an addon that does not say one
  * @param warn is told of functions that look like a mistyped hook
  * @throws InsightError `noAddon`, `hookNotFunction`
  */
 export function addonsOf(
   exports: Record<string, unknown>,
   file: string,
+  fallback: string,
   warn: (message: string) => void,
 ): NamedAddon[] {
   const script = describePath(file);
   const candidates = candidatesOf(exports);
   if (candidates.length === 0 || !candidates.every(isAddon)) throw errors.noAddon(script);
   return candidates.map((addon, i) => {
-    const base = path.basename(file).replace(/\.[cm]?[jt]sx?$/, '');
-    const name =
-      addon.name ?? (base === 'index' ? path.basename(path.dirname(file)) : base) + (i > 0 ? `-${i + 1}` : '');
+    const name = addon.name ?? fallback + (i > 0 ? `-${i + 1}` : '');
     for (const key of keysOf(addon)) checkKey(addon, key, script, name, warn);
     return { name, addon };
   });

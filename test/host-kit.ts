@@ -91,7 +91,7 @@ export function makeHost(
       const slots = [];
       for (const [i, addon] of addons.entries()) {
         const script = scriptOf(addon, { path: `/scripts/${addon.name ?? i}.ts` });
-        slots.push({ script: script.path, required: false, instances: await host.prepare(script) });
+        slots.push({ script: script.path, name: 'one', required: false, instances: await host.prepare(script) });
       }
       host.apply(slots);
     },

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type Flags, PACKAGE_DIR, readConfig, settle } from '../../core/config.ts';
+import { type Flags, settle } from '../../core/config.ts';
+import { PACKAGE_DIR, readConfig } from '../../core/config-file.ts';
 import { isIntercepted } from '../../core/engine/hosts.ts';
 import * as api from '../../core/index.ts';
 import { makeFolder } from '../proxy-process.ts';
@@ -42,8 +43,8 @@ describe('the config', () => {
       addons: ['own.ts', { script: 'addons/auth.ts', required: true }, { script: 'other.ts', enabled: false }],
     };`);
     assert.deepEqual(scripts, [
-      { path: path.join(folder, 'own.ts'), required: false },
-      { path: path.join(PACKAGE_DIR, 'addons/auth.ts'), required: true },
+      { path: path.join(folder, 'own.ts'), name: 'own', required: false },
+      { path: path.join(PACKAGE_DIR, 'addons/auth.ts'), name: 'auth', required: true },
     ]);
   });
 
@@ -56,7 +57,7 @@ describe('the config', () => {
       allowHosts: ['B'],
       connectTo: [],
     });
-    assert.deepEqual(scripts, [{ path: path.join(folder, 'other.ts'), required: false }]);
+    assert.deepEqual(scripts, [{ path: path.join(folder, 'other.ts'), name: 'other', required: false }]);
     assert.deepEqual([fixed.listenPort, flowDetail, rules.connectTo.length], [2, 0, 0]);
     assert.ok(isIntercepted(rules.hosts, { host: 'b', port: 1 }));
     assert.ok(!isIntercepted(rules.hosts, { host: 'a', port: 1 }));

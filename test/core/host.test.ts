@@ -90,7 +90,7 @@ describe('dispatching a hook', () => {
       },
     };
     const script = scriptOf(addon, { required: true });
-    host.apply([{ script: script.path, required: true, instances: await host.prepare(script) }]);
+    host.apply([{ script: script.path, name: 'x', required: true, instances: await host.prepare(script) }]);
     const pin = host.pin();
     assert.throws(() => pin.dispatch('request', makeFlow()), { code: 'requiredAddonFailed' });
     pin.release();
@@ -98,7 +98,7 @@ describe('dispatching a hook', () => {
 
   it('is blocked by a required script without addons', () => {
     const { host } = makeHost();
-    host.apply([{ script: '/gate.ts', required: true, instances: [] }]);
+    host.apply([{ script: '/gate.ts', name: 'gate', required: true, instances: [] }]);
     assert.equal(host.chain.blockedBy, '/gate.ts');
   });
 });
@@ -193,7 +193,10 @@ describe('the life of an addon', () => {
     await use({ name: 'one' });
     const { chain } = host;
     const other = scriptOf({ name: 'one' }, { path: '/scripts/other.ts' });
-    const slots = [...chain.slots, { script: other.path, required: false, instances: await host.prepare(other) }];
+    const slots = [
+      ...chain.slots,
+      { script: other.path, name: 'x', required: false, instances: await host.prepare(other) },
+    ];
     assert.throws(() => host.apply(slots), {
       code: 'duplicateAddon',
       message: /"one": in \/scripts\/one\.ts and in \/scripts\/other\.ts/,
@@ -248,12 +251,12 @@ describe('a flow', () => {
     const calls: string[] = [];
     const kept: Addon = { name: 'kept', done: () => void calls.push('kept done') };
     const script = scriptOf(kept);
-    const slot = { script: script.path, required: false, instances: await host.prepare(script) };
+    const slot = { script: script.path, name: 'x', required: false, instances: await host.prepare(script) };
     host.apply([slot]);
     await host.start();
     const pin = host.pin();
     const other = scriptOf({ name: 'other' }, { path: '/scripts/other.ts' });
-    host.apply([slot, { script: other.path, required: false, instances: await host.prepare(other) }]);
+    host.apply([slot, { script: other.path, name: 'x', required: false, instances: await host.prepare(other) }]);
     await use();
     await sleep(20);
     assert.deepEqual(calls, []);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import * as api from '../../core/index.ts';
 import { Loader } from '../../core/loader.ts';
+import { nameScripts } from '../../core/script-names.ts';
 import { Watcher } from '../../core/watch.ts';
 import { type HostKit, makeFlow, makeHost, sourcesOf } from '../host-kit.ts';
 import { eventually, makeFolder } from '../proxy-process.ts';
@@ -44,8 +45,10 @@ describe('the loader', () => {
     pin.release();
     return (flow.metadata as { said?: string }).said;
   };
-  const use = (...files: readonly string[]) =>
-    loader.setScripts(files.map((file) => ({ path: file, required: false })));
+  const use = (...files: readonly string[]) => {
+    const names = nameScripts(files);
+    return loader.setScripts(files.map((file, i) => ({ path: file, name: names[i] as string, required: false })));
+  };
   const becomes = (word: string | undefined, limitMs?: number) =>
     eventually(
       () => `it says ${word}; ${kit.log.lines.join('\n')}`,
@@ -66,6 +69,22 @@ describe('the loader', () => {
       write('two.ts', saying(`two ${i}`));
       await becomes(`two ${i}`);
     }
+  });
+
+  it('tells scripts of the same file name apart by their folders', async () => {
+    mkdirSync(path.join(folder, 'a'));
+    mkdirSync(path.join(folder, 'b'));
+    const files = ['a/foo.ts', 'b/foo.ts', 'bar.ts'].map((name) => write(name, saying(name)));
+    await use(files[0] as string, files[2] as string);
+    assert.deepEqual(
+      kit.host.chain.instances.map(({ name }) => name),
+      ['foo', 'bar'],
+    );
+    await use(...files);
+    assert.deepEqual(
+      kit.host.chain.instances.map(({ name }) => name),
+      ['a/foo', 'b/foo', 'bar'],
+    );
   });
 
   it('keeps what does not change, instance for instance, when the list changes', async () => {

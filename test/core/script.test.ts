@@ -4,14 +4,13 @@ import { addonsOf } from '../../core/script.ts';
 
 const silent = (message: string): void => assert.fail(message);
 const find = (exports: object, file = '/x/mine.ts', warn = silent) =>
-  addonsOf(exports as Record<string, unknown>, file, warn);
+  addonsOf(exports as Record<string, unknown>, file, 'mine', warn);
 const hook = () => {};
 
 describe('a script', () => {
-  it('exports an addon by default, named by itself or its file', () => {
+  it('exports an addon by default, named by itself or as it is given', () => {
     assert.deepEqual(find({ default: { request: hook } })[0]?.name, 'mine');
     assert.deepEqual(find({ default: { name: 'own', request: hook } })[0]?.name, 'own');
-    assert.deepEqual(find({ default: {} }, '/x/folder/index.ts')[0]?.name, 'folder');
   });
 
   it('exports functions named as hooks', () => {
