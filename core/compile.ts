@@ -1,5 +1,7 @@
+import { readFile, realpath } from 'node:fs/promises';
 import path from 'node:path';
-import { build, type Message, type Plugin } from 'esbuild';
+import { pathToFileURL } from 'node:url';
+import { build, type Loader, type Message, type Plugin } from 'esbuild';
 import { errors } from './errors.ts';
 import { describePath } from './stack.ts';
 
@@ -38,14 +40,13 @@ export async function compile(entry: string): Promise<Compiled> {
       sourcemap: 'inline',
       sourcesContent: false,
       logLevel: 'silent',
-      // esbuild leaves `import.meta` empty in CommonJS.
-      define: { 'import.meta.url': '__importMetaUrl' },
-      banner: { js: `const __importMetaUrl = require('node:url').pathToFileURL(${JSON.stringify(entry)}).href;` },
+      define: { 'import.meta.url': IMPORT_META_URL },
       outfile: `${entry}.cjs`,
-      plugins: [rememberImports(seen)],
+      plugins: [rememberImports(seen), giveImportMeta()],
     });
     const inputs = Object.keys(result.metafile.inputs).map((input) => path.resolve(path.dirname(entry), input));
-    return { code: result.outputFiles[0]?.text ?? '', inputs: new Set(inputs), readAtMs };
+    // Behind a symbolic link, the file that counts and the link itself may both change.
+    return { code: result.outputFiles[0]?.text ?? '', inputs: new Set([entry, ...inputs]), readAtMs };
   } catch (failure) {
     const [first] = (failure as { errors?: Message[] }).errors ?? [];
     const error = first === undefined ? failure : describe(entry, first);
@@ -74,6 +75,27 @@ function rememberImports(seen: Set<string>): Plugin {
       builder.onResolve({ filter: /^\.{1,2}\// }, ({ path: specifier, resolveDir }) => {
         seen.add(path.resolve(resolveDir, specifier));
         return undefined;
+      });
+    },
+  };
+}
+
+const IMPORT_META_URL = '__importMetaUrl';
+
+/**
+ * esbuild leaves `import.meta` empty in CommonJS. Files that ask for their URL get it as a constant, on their first line
+ * so that all others keep their numbers.
+ */
+function giveImportMeta(): Plugin {
+  return {
+    name: 'give-import-meta',
+    setup(builder) {
+      builder.onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: 'file' }, async ({ path: file }) => {
+        const text = await readFile(file, 'utf8');
+        if (!text.includes('import.meta.url')) return undefined;
+        const url = JSON.stringify(pathToFileURL(await realpath(file)).href);
+        const loader = path.extname(file).replace(/^\.[cm]?/, '') as Loader;
+        return { contents: `const ${IMPORT_META_URL} = ${url};${text}`, loader };
       });
     },
   };

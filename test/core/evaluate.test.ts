@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -68,9 +68,26 @@ describe('compiling and evaluating a script', () => {
     assert.equal((await load(file, { 'insight-dump': api })).exports.mark, api.mark);
   });
 
-  it('knows import.meta.url', async () => {
-    const file = write('meta.ts', 'export const url = import.meta.url;');
-    assert.equal((await load(file)).exports.url, pathToFileURL(file).href);
+  it('knows import.meta.url, each file its own', async () => {
+    const helper = write('lib/meta.ts', '// import.meta.url\nexport const helper = import.meta.url;');
+    const file = write(
+      'meta.ts',
+      `export { helper } from './lib/meta.ts';\nexport const url = import.meta.url;\nexport const fail = () => { throw new Error(); };`,
+    );
+    const { exports, inputs } = await load(file);
+    assert.equal(exports.url, pathToFileURL(file).href);
+    assert.equal(exports.helper, pathToFileURL(helper).href);
+    assert.throws(exports.fail as () => void, (error) => placeIn(error, inputs)?.line === 3);
+  });
+
+  it('works behind a symbolic link, and watches the link and the file', async () => {
+    const real = write('real/linked.ts', `import { deep } from './near.ts'; export default deep;`);
+    write('real/near.ts', 'export const deep = 1;');
+    const link = path.join(folder, 'link.ts');
+    symlinkSync(real, link);
+    const { exports, inputs } = await load(link);
+    assert.equal(exports.default, 1);
+    assert.ok(inputs.has(link) && inputs.has(real));
   });
 
   it('names the line of TypeScript in the stack of each version, while both are alive', async () => {
