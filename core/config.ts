@@ -7,15 +7,18 @@ import type { EngineRules } from './engine/engine.ts';
 import { COPILOT_HOSTS, COPILOT_TELEMETRY_HOSTS } from './engine/hosts.ts';
 import { errors, messageOf } from './errors.ts';
 import type { OptionSources } from './host.ts';
-import type { ScriptSpec } from './loader.ts';
 import type { FlagValues } from './options.ts';
+import type { ScriptSpec } from './script.ts';
 import { nameScripts } from './script-names.ts';
 import { describePath } from './stack.ts';
+import type { WatchMode } from './watch.ts';
 
 /** What was said on the command line. */
 export interface Flags {
   readonly scripts: readonly string[];
   readonly set: readonly string[];
+  /** The same from the environment, which flags beat. */
+  readonly setByEnvironment?: readonly string[] | undefined;
   readonly config?: string | undefined;
   readonly confdir?: string | undefined;
   readonly listenHost?: string | undefined;
@@ -27,6 +30,8 @@ export interface Flags {
   readonly sslInsecure?: boolean | undefined;
   readonly flowDetail?: number | undefined;
   readonly insecureOpen?: boolean | undefined;
+  /** How saves are noticed; by the file system's events when it is not said. */
+  readonly watch?: WatchMode | undefined;
 }
 
 /** Everything that is to be set, from flags, config file and defaults. */
@@ -67,16 +72,18 @@ export function settle(flags: Flags, { config, path: file }: ConfigFile): Settin
   const home = path.dirname(file) === PACKAGE_DIR ? process.cwd() : path.dirname(file);
   const source = describePath(file);
   const entries = (config.addons ?? []).map((entry) => (typeof entry === 'string' ? { script: entry } : entry));
-  const set = parseSet(flags.set);
+  const set = parseSet('--set', flags.set);
+  const environment = parseSet(SET_VARIABLE, flags.setByEnvironment ?? []);
   const given = config.options ?? {};
   return {
     scripts: scriptsOf(flags, entries, home),
     options: {
       given: (addon) => (given[addon] ?? {}) as Record<string, unknown>,
-      flags: (addon) => set.get(addon) ?? new Map(),
+      flags: (addon) => new Map([...(environment.get(addon) ?? []), ...(set.get(addon) ?? [])]),
     },
     optionsFor: [
       ...[...set.keys()].map((addon) => ({ addon, source: '--set' })),
+      ...[...environment.keys()].map((addon) => ({ addon, source: SET_VARIABLE })),
       ...(flags.scripts.length > 0 ? [] : Object.keys(given).map((addon) => ({ addon, source }))),
     ],
     knownAddons: nameScripts(entries.map(({ script }) => script)),
@@ -145,12 +152,15 @@ function patterns(given: readonly (string | RegExp)[], source: string): RegExp[]
   });
 }
 
+/** The environment variable that sets options: as many `addon.option=value` as there are lines or semicolons in it. */
+export const SET_VARIABLE = 'INSIGHT_DUMP_SET';
+
 /** `addon.option=value`, as often as there are; a bare `addon.option` says true. */
-function parseSet(flags: readonly string[]): Map<string, Map<string, FlagValues>> {
+function parseSet(source: string, flags: readonly string[]): Map<string, Map<string, FlagValues>> {
   const set = new Map<string, Map<string, FlagValues>>();
   for (const flag of flags) {
     const match = /^([^.=]+)\.([^=]+?)(?:=(.*))?$/s.exec(flag);
-    if (match === null) throw errors.setInvalid(flag.replace(/=.*/s, '=…'));
+    if (match === null) throw errors.setInvalid(source, flag.replace(/=.*/s, '=…'));
     const [, addon = '', option = '', value = true] = match;
     const options = set.get(addon) ?? new Map<string, FlagValues>();
     options.set(option, [...(options.get(option) ?? []), value]);

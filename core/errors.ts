@@ -70,12 +70,14 @@ export const errors = coded({
     cause,
   ],
 
+  fileExists: (path: string) => `${path} is there already: choose another name, or move it away`,
+
   // configuration
   configMissing: (path: string) => `no config file at ${path}`,
   configInvalid: (path: string, problems: string) => `${path}: ${problems}`,
   connectToInvalid: (value: string) =>
     `--connect-to ${value}: expected HOST:PORT:ADDR:PORT, as curl's (IPv6 in brackets)`,
-  setInvalid: (value: string) => `--set ${value}: expected addon.option=value`,
+  setInvalid: (source: string, value: string) => `${source} ${value}: expected addon.option=value`,
   unknownAddon: (source: string, name: string, hint: string) => `${source}: no addon named "${name}" is loaded${hint}`,
   optionsInvalid: (addon: string, problems: readonly string[]) => `${addon}: ${problems.join('; ')}`,
 

@@ -1,22 +1,14 @@
 import type { Addon, Context, Log } from './addon.ts';
 import { Chain, type Instance, type Slot } from './chain.ts';
 import { errors, messageOf } from './errors.ts';
+import { Faults } from './faults.ts';
 import type { LifecycleHook, TrafficHook } from './hooks.ts';
 import type { ChildLog } from './log.ts';
 import { changedOptions, type FlagValues, type GivenOptions, resolveOptions } from './options.ts';
 import { Pin, type PinHost } from './pin.ts';
-import type { NamedAddon } from './script.ts';
+import type { NamedAddon, Script } from './script.ts';
 import { describePlace, placeIn } from './stack.ts';
 import { isThenable, withTimeLimit } from './time-limit.ts';
-
-/** An evaluated script, whose addons are not alive yet. */
-export interface Script {
-  /** Absolute path. */
-  readonly path: string;
-  readonly files: ReadonlySet<string>;
-  readonly required: boolean;
-  readonly addons: readonly NamedAddon[];
-}
 
 /** Option values from all sources, by addon name. */
 export interface OptionSources {
@@ -50,6 +42,7 @@ export class Host implements PinHost {
   readonly #superseded = new Set<Chain>();
   /** By script: what its replaced and new instances still have to go through, one after the other. */
   readonly #tails = new Map<string, Promise<void>>();
+  readonly #faults = new Faults();
 
   constructor(settings: HostSettings, sources: OptionSources) {
     this.#settings = settings;
@@ -169,7 +162,7 @@ export class Host implements PinHost {
   fault(instance: Instance, hook: TrafficHook | LifecycleHook, error: unknown): void {
     const place = placeIn(error, instance.files);
     const where = place === undefined ? '' : ` at ${describePlace(place)}`;
-    this.#settings.log.child(instance.name).error(`${hook} failed${where}: ${messageOf(error)}`, error);
+    this.#faults.say(this.#settings.log.child(instance.name), `${hook} failed${where}: ${messageOf(error)}`, error);
   }
 
   /** Says which addon an error came from that reached nobody, if its stack tells. */
@@ -177,7 +170,7 @@ export class Host implements PinHost {
     const instance = this.#chain.instances.find(({ files }) => placeIn(error, files) !== undefined);
     const place = instance && placeIn(error, instance.files);
     const log = this.#settings.log.child(instance?.name);
-    log.error(`unhandled error${place ? ` at ${describePlace(place)}` : ''}: ${messageOf(error)}`, error);
+    this.#faults.say(log, `unhandled error${place ? ` at ${describePlace(place)}` : ''}: ${messageOf(error)}`, error);
   }
 
   #instance(script: Script, { name, addon }: NamedAddon, sources: OptionSources): Instance {

@@ -3,20 +3,11 @@ import type { Log } from './addon.ts';
 import type { Slot } from './chain.ts';
 import { type CompileFailure, compile } from './compile.ts';
 import { errors, messageOf } from './errors.ts';
-import { evaluate, type HostModules } from './evaluate.ts';
-import type { Host, OptionSources, Script } from './host.ts';
-import { addonsOf } from './script.ts';
+import type { HostModules } from './evaluate.ts';
+import type { Host, OptionSources } from './host.ts';
+import { evaluateScript, type ScriptSpec } from './script.ts';
 import { describePath } from './stack.ts';
 import type { Watcher } from './watch.ts';
-
-/** A script that should be in the chain. */
-export interface ScriptSpec {
-  /** Absolute path. */
-  readonly path: string;
-  /** What its addon goes by if it does not say a name. */
-  readonly name: string;
-  readonly required: boolean;
-}
 
 export interface LoaderSettings {
   readonly host: Host;
@@ -134,23 +125,18 @@ export class Loader {
   }
 
   async #load(spec: ScriptSpec, build = compile(spec.path), sources?: OptionSources): Promise<Slot['instances']> {
-    const { host, watcher } = this.#settings;
+    const { host, watcher, modules, log } = this.#settings;
     try {
-      const { code, inputs, readAtMs } = await build;
-      watcher.set(spec.path, { files: inputs, readAtMs });
-      return await host.prepare(this.#evaluate(spec, code, inputs), sources);
+      const compiled = await build;
+      watcher.set(spec.path, { files: compiled.inputs, readAtMs: compiled.readAtMs });
+      const script = evaluateScript(spec, compiled, modules, (message) => log.warn(message));
+      return await host.prepare(script, sources);
     } catch (error) {
       const { inputs, readAtMs } = error as CompileFailure;
       if (inputs !== undefined && readAtMs !== undefined)
         watcher.set(spec.path, { files: inputs, readAtMs, failed: true });
       throw error;
     }
-  }
-
-  #evaluate(spec: ScriptSpec, code: string, inputs: ReadonlySet<string>): Script {
-    const exports = evaluate(code, spec.path, inputs, this.#settings.modules);
-    const addons = addonsOf(exports, spec.path, spec.name, (message) => this.#settings.log.warn(message));
-    return { path: spec.path, required: spec.required, files: inputs, addons };
   }
 
   /** Puts new instances into the place of a script's old ones, if it still has one. */

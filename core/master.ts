@@ -48,7 +48,7 @@ export class Master {
   #stopping: Promise<void> | undefined;
   #configChange = Promise.resolve();
 
-  private constructor(given: MasterSettings) {
+  constructor(given: MasterSettings) {
     const { settings, logs, modules, flags, configFile } = given;
     this.#given = given;
     this.#settings = settings;
@@ -56,6 +56,7 @@ export class Master {
     const paths = { logs: settings.fixed.logs, confdir: confdirOf(flags) };
     this.#host = new Host({ log: logs, paths, limits: limitsOf(settings) }, settings.options);
     this.#watcher = new Watcher(
+      flags.watch ?? 'events',
       (id) => void (id === configFile.path ? this.#onConfigChange() : this.#loader.reload(id)),
       (error) => this.#log.warn(`cannot watch for changes: ${messageOf(error)}`, error),
     );
@@ -67,15 +68,13 @@ export class Master {
    *
    * @throws InsightError when any of that fails; nothing is left open then
    */
-  static async start(given: MasterSettings): Promise<Master> {
-    const master = new Master(given);
+  async start(): Promise<void> {
     try {
-      await master.#start();
+      await this.#start();
     } catch (error) {
-      await master.stop();
+      await this.stop();
       throw error;
     }
-    return master;
   }
 
   /** Takes nothing new, lets flows end, ends the addons, closes. Once. */
@@ -169,8 +168,9 @@ export class Master {
   #check(slots: readonly Slot[], { optionsFor, knownAddons }: Settings): void {
     const instances = slots.flatMap((slot) => slot.instances);
     const names = instances.map(({ name }) => name);
+    const configName = describePath(this.#given.configFile.path);
     for (const { addon, source } of optionsFor) {
-      const known = names.includes(addon) || (source !== '--set' && knownAddons.includes(addon));
+      const known = names.includes(addon) || (source === configName && knownAddons.includes(addon));
       if (!known) throw errors.unknownAddon(source, addon, didYouMean(addon, names));
     }
     const { listenHost } = this.#settings.fixed;

@@ -1,5 +1,7 @@
 import type { Addon } from './addon.ts';
+import type { Compiled } from './compile.ts';
 import { errors } from './errors.ts';
+import { evaluate, type HostModules } from './evaluate.ts';
 import { HOOK_NAMES } from './hooks.ts';
 import { nearest } from './nearest.ts';
 import { describePath } from './stack.ts';
@@ -10,6 +12,40 @@ const FIELDS = ['name', 'options', 'state', 'authenticates'];
 export interface NamedAddon {
   readonly name: string;
   readonly addon: Addon;
+}
+
+/** A script that is wanted. */
+export interface ScriptSpec {
+  /** Absolute path. */
+  readonly path: string;
+  /** What its addon goes by if it does not say a name. */
+  readonly name: string;
+  /** Traffic is refused while it is broken or absent. */
+  readonly required: boolean;
+}
+
+/** An evaluated script, whose addons are not alive yet. */
+export interface Script {
+  readonly path: string;
+  /** The author's files: the script and all that it imports by a relative path. */
+  readonly files: ReadonlySet<string>;
+  readonly required: boolean;
+  readonly addons: readonly NamedAddon[];
+}
+
+/**
+ * Runs a compiled script and takes its addons.
+ *
+ * @throws InsightError `doesNotEvaluate`, and what `addonsOf` throws
+ */
+export function evaluateScript(
+  { path, name, required }: ScriptSpec,
+  { code, inputs }: Compiled,
+  modules: HostModules,
+  warn: (message: string) => void,
+): Script {
+  const exports = evaluate(code, path, inputs, modules);
+  return { path, files: inputs, required, addons: addonsOf(exports, path, name, warn) };
 }
 
 /**

@@ -22,11 +22,17 @@ export interface BuildInputs {
   readonly failed?: boolean;
 }
 
+/** How changes are noticed: by the file system's events, by looking again and again where it gives none, or not at all. */
+export type WatchMode = 'events' | 'poll' | 'off';
+
+const POLL_INTERVAL_MS = 500;
+
 /**
  * Watches the files that each script is made of, and says which scripts have to be built anew. It watches folders, not
  * inodes, so that a file may be rewritten, replaced by a rename, or deleted and made again.
  */
 export class Watcher {
+  readonly #mode: WatchMode;
   readonly #onChange: (id: string) => void;
   readonly #watcher: FSWatcher;
   readonly #watched = new Map<string, BuildInputs & { folders: ReadonlySet<string> }>();
@@ -36,9 +42,12 @@ export class Watcher {
   readonly #timers = new Map<string, NodeJS.Timeout>();
 
   /** `onChange` is called with a script's id, once for all events of one save. */
-  constructor(onChange: (id: string) => void, onError: (error: unknown) => void) {
+  constructor(mode: WatchMode, onChange: (id: string) => void, onError: (error: unknown) => void) {
+    this.#mode = mode;
     this.#onChange = onChange;
     this.#watcher = watch([], {
+      usePolling: mode === 'poll',
+      interval: POLL_INTERVAL_MS,
       ignoreInitial: true,
       depth: 0,
       ignored: (file, stats) => stats?.isFile() === true && this.#idsOf(path.resolve(file)).length === 0,
@@ -49,6 +58,7 @@ export class Watcher {
 
   /** Sets what makes up `id`. */
   set(id: string, inputs: BuildInputs): void {
+    if (this.#mode === 'off') return;
     const { files } = inputs;
     const folders = new Set([...files].map((file) => path.dirname(file)));
     this.#watched.set(id, { ...inputs, folders });

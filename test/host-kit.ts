@@ -2,9 +2,10 @@
 import type { Addon, Client, Flow, Log } from '../core/addon.ts';
 import { HttpFlow, HttpRequest, HttpResponse } from '../core/flow.ts';
 import { type HeaderPair, Headers } from '../core/headers.ts';
-import { Host, type HostLimits, type OptionSources, type Script } from '../core/host.ts';
+import { Host, type HostLimits, type OptionSources } from '../core/host.ts';
 import type { ChildLog } from '../core/log.ts';
 import type { FlagValues } from '../core/options.ts';
+import type { Script } from '../core/script.ts';
 
 /** A log that remembers. */
 export class MemoryLog implements ChildLog {

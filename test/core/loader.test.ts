@@ -18,6 +18,7 @@ describe('the loader', () => {
     folder = makeFolder();
     kit = makeHost();
     watcher = new Watcher(
+      'events',
       (script) => void loader.reload(script),
       (error) => assert.fail(String(error)),
     );
