@@ -14,6 +14,8 @@ export interface LoaderSettings {
   readonly watcher: Pick<Watcher, 'set' | 'delete'>;
   readonly modules: HostModules;
   readonly log: Log;
+  /** Told of each reload: with the reason, when it was not taken. */
+  readonly reloaded?: (script: string, error?: unknown) => void;
 }
 
 /** How long a script may be missing before its addons are unloaded: many ways of saving delete it first. */
@@ -118,9 +120,11 @@ export class Loader {
       if (!this.#replace(script, instances)) return;
       const took = Math.round(performance.now() - began);
       log.info(`♻️  ${describePath(script)} reloaded in ${took} ms`);
+      this.#settings.reloaded?.(script);
     } catch (error) {
       const kept = slot.instances.length > 0 ? '; the last good version stays in force' : '';
       log.error(`${messageOf(error)}${kept}`, error);
+      this.#settings.reloaded?.(script, error);
     }
   }
 

@@ -1,67 +1,30 @@
-/** Parts for tests of addons and their host, without a proxy. */
-import type { Addon, Client, Flow, Log } from '../core/addon.ts';
-import { HttpFlow, HttpRequest, HttpResponse } from '../core/flow.ts';
+/** Parts for tests of the core, beside those of the kit for authors. */
+import type { Addon } from '../core/addon.ts';
+import { HttpResponse } from '../core/flow.ts';
 import { type HeaderPair, Headers } from '../core/headers.ts';
 import { Host, type HostLimits, type OptionSources } from '../core/host.ts';
-import type { ChildLog } from '../core/log.ts';
 import type { FlagValues } from '../core/options.ts';
 import type { Script } from '../core/script.ts';
+import { type FlowParts, type LogLine, MemoryLog, makeFlow, type TestFlow } from './kit.ts';
 
-/** A log that remembers. */
-export class MemoryLog implements ChildLog {
-  readonly lines: string[] = [];
-
-  child(addon?: string): Log {
-    const write = (level: string) => (message: string) => {
-      this.lines.push(`${level} ${addon === undefined ? '' : `[${addon}] `}${message}`);
-    };
-    return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
-  }
-
-  /** Lines of these levels. */
-  of(...levels: readonly string[]): string[] {
-    return this.lines.filter((line) => levels.includes(line.split(' ')[0] as string));
-  }
-}
-
-export const CLIENT: Client = { id: 'c1', address: '10.0.0.1', port: 5000, user: 'alice' };
-
-export interface FlowParts {
-  readonly method?: string;
-  readonly url?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Buffer;
-  readonly status?: number;
-  readonly responseHeaders?: Readonly<Record<string, string>>;
-  readonly responseBody?: string | Buffer;
-  readonly error?: Flow['error'];
-  readonly user?: string | undefined;
-}
-
-/** A flow that is over: its request, its response, or its error. */
-export function makeFlow(parts: FlowParts = {}): HttpFlow {
-  const {
-    method = 'POST',
-    url = 'https://api.githubcopilot.com/chat/completions',
-    body = '',
-    responseBody = '',
-  } = parts;
-  const { hostname, pathname, search } = new URL(url);
-  const target = { scheme: 'https', host: hostname, port: 443 } as const;
-  const list = (headers: Readonly<Record<string, string>> = {}) => new Headers(Object.entries(headers) as HeaderPair[]);
-  const head = { method, target, path: pathname + search, headers: list(parts.headers), httpVersion: '2.0' } as const;
-  const request = new HttpRequest(head, 1e6);
-  request.body.push(Buffer.from(body));
-  const flow = new HttpFlow({ ...CLIENT, user: 'user' in parts ? parts.user : 'alice' }, request);
-  const { status = 200, responseHeaders } = parts;
-  flow.response = new HttpResponse(
-    { status, statusText: 'OK', headers: list(responseHeaders), httpVersion: '1.1' },
-    1e6,
-  );
-  flow.response.body.push(Buffer.from(responseBody));
+/** A flow that is over, without any hook having seen it. */
+export function endedFlow(parts: FlowParts = {}): TestFlow {
+  const flow = makeFlow({ url: 'https://api.githubcopilot.com/chat/completions', method: 'POST', ...parts });
+  flow.request.body.push(flow.requestBody);
+  const { status = 200, headers = {}, body = '' } = parts.response ?? {};
+  const list = new Headers(Object.entries(headers) as HeaderPair[]);
+  flow.response = new HttpResponse({ status, statusText: 'OK', headers: list, httpVersion: '1.1' }, 1e7);
+  flow.response.body.push(Buffer.from(body));
   flow.error = parts.error;
   flow.timings.end = flow.now();
   return flow;
+}
+
+/** What a log was told at a level, with the addon it is from. */
+export function said(log: MemoryLog, level: LogLine['level']): string[] {
+  return log.lines
+    .filter((line) => line.level === level)
+    .map(({ addon, message }) => (addon === undefined ? message : `[${addon}] ${message}`));
 }
 
 export interface HostKit {

@@ -1,39 +1,35 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import filter from '../../addons/filter.ts';
-import type { Addon } from '../../core/addon.ts';
-import { makeFlow, makeHost } from '../host-kit.ts';
+import { makeFlow, testAddon } from '../kit.ts';
 
+const CHAT = 'https://api.githubcopilot.com/chat/completions';
 const COMPLETIONS = 'https://proxy.githubcopilot.com/v1/engines/any/completions';
 const VSCODE = 'vscode/1.96.2';
 const JETBRAINS = 'JetBrains-PC/243.1';
 const chat = (more: object) => ({ messages: [{ role: 'user', content: 'hi' }], ...more });
 const bySystem = { messages: [{ role: 'user' }, { role: 'system' }] };
 
-/** Why an exchange is not counted, if it is not. */
+/** Why an exchange is not counted, if it is not; and what the filter says of it. */
 async function judged(
   parts: { editor?: string; body?: object | string; text?: string; status?: number; url?: string },
-  options: object = {},
+  options = {},
 ) {
-  const { host, use, log } = makeHost({ options: { filter: options } });
-  await use(filter as Addon);
-  const { editor, body = {}, text = 'x', status = 200, url } = parts;
+  const { editor, body = {}, text = 'x', status = 200, url = CHAT } = parts;
+  const addon = await testAddon(filter, { options });
+  const choices = [
+    { index: 1, text: '' },
+    { index: 0, text, finish_reason: 'stop' },
+  ];
   const flow = makeFlow({
-    ...(url !== undefined && { url }),
-    ...(editor !== undefined && { headers: { 'editor-version': editor } }),
+    url,
+    headers: editor === undefined ? {} : { 'editor-version': editor },
     body: typeof body === 'string' ? body : JSON.stringify(body),
-    status,
-    responseBody: `data: ${JSON.stringify({
-      choices: [
-        { index: 1, text: '' },
-        { index: 0, text, finish_reason: 'stop' },
-      ],
-    })}\n\n`,
+    response: { status, body: `data: ${JSON.stringify({ choices })}\n\n` },
   });
-  const pin = host.pin();
-  await pin.dispatch('response', flow);
-  pin.release();
-  return { reason: flow.metadata.uncounted, log };
+  await addon.run(flow);
+  await addon.stop();
+  return { reason: flow.metadata.uncounted, warnings: addon.log.of('warn') };
 }
 
 describe('the filter', () => {
@@ -54,7 +50,7 @@ describe('the filter', () => {
     ['a JetBrains chat that is no JSON', { editor: JETBRAINS, body: 'x' }, false],
     [
       'a chat of another editor, whatever it asks with',
-      { editor: 'Neovim/0.10', body: { ...bySystem, stop: [], tools: [] } },
+      { editor: 'Neovim/0.10', body: { ...bySystem, stop: [] } },
       true,
     ],
     ['a chat without an editor', { body: chat({}) }, true],
@@ -81,9 +77,7 @@ describe('the filter', () => {
   }
 
   it('warns of an unknown editor', async () => {
-    const { log } = await judged({ editor: 'Neovim/0.10', body: chat({}) });
-    assert.deepEqual(log.of('warn'), [
-      'warn [filter] unknown editor Neovim-0.10: no rule fits it, all its exchanges are counted',
-    ]);
+    const { warnings } = await judged({ editor: 'Neovim/0.10', body: chat({}) });
+    assert.deepEqual(warnings, ['unknown editor Neovim-0.10: no rule fits it, all its exchanges are counted']);
   });
 });

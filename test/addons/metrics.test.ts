@@ -4,34 +4,30 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import metrics from '../../addons/metrics.ts';
 import type { Addon } from '../../core/addon.ts';
-import { type FlowParts, type HostKit, makeFlow, makeHost } from '../host-kit.ts';
+import { type AddonTest, type FlowParts, makeFlow, testAddon } from '../kit.ts';
 import { type MetricsDay, makeFolder } from '../proxy-process.ts';
 
 const TODAY = new Date().toISOString().slice(0, 10);
+const CHAT = 'https://api.githubcopilot.com/chat/completions';
 const COMPLETIONS = 'https://proxy.githubcopilot.com/v1/engines/any/completions';
 
 describe('the metrics', () => {
   let logs: string;
-  let kit: HostKit;
+  let counter: AddonTest;
   beforeEach(async () => {
     logs = makeFolder();
-    kit = makeHost({ logs });
-    await kit.use(metrics as Addon);
-    await kit.host.start();
+    counter = await testAddon(metrics, { logs });
   });
   afterEach(() => rmSync(logs, { recursive: true }));
 
   const file = (day = TODAY) => path.join(logs, `metrics/copilot-usage_${day}.json`);
-  const count = async (parts: FlowParts = {}, endMs?: number) => {
-    const flow = makeFlow({ responseBody: '{}', headers: { 'editor-version': 'vscode/1' }, ...parts });
-    if (endMs !== undefined) flow.timings.end = endMs;
-    const pin = kit.host.pin();
-    await pin.dispatch('response', flow);
-    pin.release();
+  const count = async (parts: FlowParts = {}) => {
+    const headers = { 'editor-version': 'vscode/1' };
+    await counter.run(makeFlow({ url: CHAT, method: 'POST', headers, response: { body: '{}' }, ...parts }));
   };
   /** Ends the addon, which writes what is left, and reads the file. */
   const result = async (day?: string): Promise<MetricsDay> => {
-    await kit.host.stop();
+    await counter.stop();
     return JSON.parse(readFileSync(file(day), 'utf8'));
   };
 
@@ -70,9 +66,16 @@ describe('the metrics', () => {
     assert.deepEqual(await result(), expected);
   });
 
-  it('put each exchange into the day on which it ended, in UTC', async () => {
-    await count({}, Date.parse('2026-01-31T23:59:59.999Z'));
-    await count({}, Date.parse('2026-02-01T00:00:00.000Z'));
+  it('put each exchange into the day on which it ended, in UTC', async (t) => {
+    const { now } = Date;
+    t.after(() => {
+      Date.now = now;
+    });
+    for (const time of ['2026-01-31T23:59:59.900Z', '2026-02-01T00:00:00.000Z']) {
+      // What a flow takes it from when it begins.
+      Date.now = () => Date.parse(time);
+      await count();
+    }
     assert.equal((await result('2026-01-31')).total_chat_turns, 1);
     assert.equal(JSON.parse(readFileSync(file('2026-02-01'), 'utf8')).total_chat_turns, 1);
   });
@@ -89,7 +92,7 @@ describe('the metrics', () => {
 
   it('go on over a reload of the addon', async () => {
     await count();
-    await kit.use({ ...(metrics as Addon) });
+    await counter.begin([{ name: 'metrics', addon: { ...(metrics as Addon) } }]);
     await count();
     assert.equal((await result()).total_chat_turns, 2);
   });
@@ -100,8 +103,7 @@ describe('the metrics', () => {
       writeFileSync(file(), damaged);
       await count();
       assert.equal((await result()).total_chat_turns, 1);
-      kit = makeHost({ logs });
-      await kit.use(metrics as Addon);
+      counter = await testAddon(metrics, { logs });
       rmSync(file());
     }
     assert.equal(readdirSync(path.dirname(file())).filter((name) => name.includes('.json.broken-')).length, 3);
@@ -113,20 +115,18 @@ describe('the metrics', () => {
       await count({ user, headers });
       await count({ user, headers, url: COMPLETIONS, body: '{"extra":{"language":"__proto__"}}' });
     }
-    await kit.host.stop();
+    await counter.stop();
     const text = readFileSync(file(), 'utf8');
     assert.equal(text.match(/"__proto__": 1/g)?.length, 6);
     assert.equal(({} as Record<string, unknown>).chat_turns, undefined);
   });
 
   it('do not count what is not to be counted', async () => {
-    const flow = makeFlow({ responseBody: '{}' });
+    const flow = makeFlow({ url: CHAT, method: 'POST', response: { body: '{}' } });
     flow.metadata.uncounted = 'test';
-    const pin = kit.host.pin();
-    await pin.dispatch('response', flow);
-    await pin.dispatch('error', makeFlow({ error: { by: 'upstream', code: 'X', message: '' } }));
-    pin.release();
-    await kit.host.stop();
+    await counter.run(flow);
+    await count({ error: { by: 'upstream', code: 'X', message: '' } });
+    await counter.stop();
     assert.deepEqual(readdirSync(logs), []);
   });
 });

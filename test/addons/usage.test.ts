@@ -3,29 +3,26 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import usage from '../../addons/usage.ts';
-import type { Addon } from '../../core/addon.ts';
-import { type FlowParts, type HostKit, makeFlow, makeHost } from '../host-kit.ts';
+import { type AddonTest, type FlowParts, makeFlow, testAddon } from '../kit.ts';
 import { makeFolder, type UsageRecord } from '../proxy-process.ts';
 
+const CHAT = 'https://api.githubcopilot.com/chat/completions';
 const ANSWER = 'data: {"choices":[{"index":0,"delta":{"content":"a  b"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
+const GONE = { by: 'client', code: 'CLIENT_CLOSED', message: '' } as const;
 
 describe('the usage recorder', () => {
   let logs: string;
-  let kit: HostKit;
+  let recorder: AddonTest;
   beforeEach(async () => {
     logs = makeFolder();
-    kit = makeHost({ logs });
-    await kit.use(usage as Addon);
+    recorder = await testAddon(usage, { logs });
   });
-  afterEach(() => rmSync(logs, { recursive: true }));
+  afterEach(async () => {
+    await recorder.stop();
+    rmSync(logs, { recursive: true });
+  });
 
-  const record = async (parts: FlowParts, hook: 'response' | 'error' = 'response') => {
-    const flow = makeFlow({ responseBody: ANSWER, ...parts });
-    const pin = kit.host.pin();
-    await pin.dispatch(hook, flow);
-    pin.release();
-    return flow;
-  };
+  const chat = (parts: FlowParts = {}) => makeFlow({ url: CHAT, body: '{}', response: { body: ANSWER }, ...parts });
   const files = () =>
     readdirSync(path.join(logs, 'usage'), { recursive: true, encoding: 'utf8' }).filter((file) =>
       file.endsWith('.json'),
@@ -33,24 +30,26 @@ describe('the usage recorder', () => {
   const only = () => JSON.parse(readFileSync(path.join(logs, 'usage', files()[0] as string), 'utf8')) as UsageRecord;
 
   it('writes nothing for what is not to be counted, or was cut before it was finished', async () => {
-    const flow = makeFlow({ responseBody: ANSWER });
-    flow.metadata.uncounted = 'test';
-    const pin = kit.host.pin();
-    await pin.dispatch('response', flow);
-    await record(
-      { responseBody: 'data: {"choices":[]}\n\n', error: { by: 'client', code: 'X', message: '' } },
-      'error',
-    );
-    await record({ error: { by: 'upstream', code: 'X', message: '' } }, 'error');
-    await record({ url: 'https://api.githubcopilot.com/models' });
+    const uncounted = chat();
+    uncounted.metadata.uncounted = 'test';
+    for (const flow of [
+      uncounted,
+      chat({ response: { body: 'data: {"choices":[]}\n\n' }, error: GONE }),
+      chat({ error: { ...GONE, by: 'upstream' } }),
+      chat({ url: 'https://api.githubcopilot.com/models' }),
+    ]) {
+      await recorder.run(flow);
+    }
     assert.deepEqual(readdirSync(logs), []);
   });
 
+  it('records what the client hung up on after its finish reason', async () => {
+    await recorder.run(chat({ error: GONE }));
+    assert.equal(only().insight.choices[0]?.text, 'a  b');
+  });
+
   it('names no two files alike, however many come at once', async () => {
-    const flow = makeFlow({ responseBody: ANSWER });
-    const pin = kit.host.pin();
-    await Promise.all(Array.from({ length: 50 }, () => pin.dispatch('response', flow)));
-    pin.release();
+    await Promise.all(Array.from({ length: 50 }, () => recorder.run(chat())));
     assert.equal(files().length, 50);
   });
 
@@ -62,26 +61,27 @@ describe('the usage recorder', () => {
     ['could be the escape of another', '%2E%2E', '%252E%252E'],
   ] as const) {
     it(`puts a user whose name ${what} into a folder of their own`, async () => {
-      await record({ user });
+      await recorder.run(chat({ user }));
       assert.deepEqual(readdirSync(path.join(logs, 'usage')), [segment]);
       assert.equal(only().insight.user, user);
     });
   }
 
   it('lets no header of the client choose where a file lies', async () => {
-    await record({ headers: { 'editor-version': '../../x', 'vscode-machineid': '/etc/passwd' } });
+    await recorder.run(chat({ headers: { 'editor-version': '../../x', 'vscode-machineid': '/etc/passwd' } }));
     assert.match(files()[0] as string, /^alice\/chat\/[\dT.-]+_%2Fetc%2Fpassw_10\.0\.0\.1_\.\.-\.\.-x\.json$/);
   });
 
   it('keeps headers by an allow-list', async () => {
     const headers = { 'X-Request-Id': 'r', Authorization: 'Bearer x', Cookie: 'x', 'X-New-Secret-Of-Tomorrow': 'x' };
-    await record({ headers, responseHeaders: { 'Content-Type': 'text/event-stream', 'Set-Cookie': 'x' } });
+    const response = { body: ANSWER, headers: { 'Content-Type': 'text/event-stream', 'Set-Cookie': 'x' } };
+    await recorder.run(chat({ headers, response }));
     assert.deepEqual(only().request.headers, { 'x-request-id': 'r' });
     assert.deepEqual(only().response.headers, { 'content-type': 'text/event-stream' });
   });
 
   it('leaves no temporary file behind', async () => {
-    for (let i = 0; i < 5; i++) await record({});
+    for (let i = 0; i < 5; i++) await recorder.run(chat());
     const all = readdirSync(path.join(logs, 'usage/alice/chat'));
     assert.ok(
       all.every((file) => file.endsWith('.json')),

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { describeFlow } from '../../core/dump.ts';
-import { makeFlow } from '../host-kit.ts';
+import { endedFlow } from '../host-kit.ts';
 
 const flow = () =>
-  makeFlow({
+  endedFlow({
     headers: { 'X-A': '1', Authorization: 'Bearer secret' },
     body: 'question',
-    responseHeaders: { 'Content-Type': 'text/plain' },
-    responseBody: `line 1\n\u001b[31mline 2\n${'more\n'.repeat(600)}`,
+    response: {
+      headers: { 'Content-Type': 'text/plain' },
+      body: `line 1\n\u001b[31mline 2\n${'more\n'.repeat(600)}`,
+    },
   });
 
 describe('a flow on the console', () => {
@@ -20,7 +22,7 @@ describe('a flow on the console', () => {
   });
 
   it('says how it failed', () => {
-    const failed = makeFlow({ error: { by: 'upstream', code: 'ECONNRESET', message: 'gone' }, user: undefined });
+    const failed = endedFlow({ error: { by: 'upstream', code: 'ECONNRESET', message: 'gone' }, user: undefined });
     assert.match(describeFlow(failed, 1), /^🌐 anonymous .* << 200 upstream ECONNRESET: gone \d+ms$/);
     failed.response = undefined;
     assert.match(describeFlow(failed, 1), / << upstream ECONNRESET: gone /);
@@ -28,7 +30,10 @@ describe('a flow on the console', () => {
 
   it('has its headers at 2, without credentials', () => {
     const text = describeFlow(flow(), 2);
-    assert.match(text, /\n {4}X-A: 1\n {4}Authorization: \*\*\*\n<< 200 OK\n {4}Content-Type: text\/plain$/);
+    assert.match(
+      text,
+      /\n {4}X-A: 1\n {4}Authorization: \*\*\*\n {4}host: api\.githubcopilot\.com\n<< 200 OK\n {4}Content-Type: text\/plain$/,
+    );
     assert.doesNotMatch(text, /secret|question/);
   });
 

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Addon } from '../../core/addon.ts';
-import { makeFlow, makeHost, scriptOf, sourcesOf } from '../host-kit.ts';
+import { makeHost, said, scriptOf, sourcesOf } from '../host-kit.ts';
+import { makeFlow } from '../kit.ts';
 
 const never = () => new Promise<void>(() => {});
 
@@ -67,7 +68,7 @@ describe('dispatching a hook', () => {
     await pin.dispatch('request', makeFlow());
     pin.release();
     assert.deepEqual(calls, ['last']);
-    assert.deepEqual(log.of('error'), ['error [throws] request failed: one', 'error [rejects] request failed: two']);
+    assert.deepEqual(said(log, 'error'), ['[throws] request failed: one', '[rejects] request failed: two']);
   });
 
   it('cuts a hook that never settles at the time limit, by name, and goes on', async () => {
@@ -78,7 +79,7 @@ describe('dispatching a hook', () => {
     await pin.dispatch('request', makeFlow());
     pin.release();
     assert.deepEqual(calls, ['last']);
-    assert.match(log.of('error')[0] ?? '', /^error \[hangs\] request failed: request did not finish within 20 ms/);
+    assert.match(said(log, 'error')[0] ?? '', /^\[hangs\] request failed: request did not finish within 20 ms/);
   });
 
   it('fails when an addon that is required fails', async () => {
@@ -183,7 +184,7 @@ describe('the life of an addon', () => {
         await use({ name: 'bad', [hook]: fail });
         await host.start();
         await host.stop();
-        assert.match(log.of('error').join(), new RegExp(`^error \\[bad\\] ${hook} failed: `));
+        assert.match(said(log, 'error').join(), new RegExp(`^\\[bad\\] ${hook} failed: `));
       }
     });
   }

@@ -6,7 +6,8 @@ import * as api from '../../core/index.ts';
 import { Loader } from '../../core/loader.ts';
 import { nameScripts } from '../../core/script-names.ts';
 import { Watcher } from '../../core/watch.ts';
-import { type HostKit, makeFlow, makeHost, sourcesOf } from '../host-kit.ts';
+import { type HostKit, makeHost, said as saidOn, sourcesOf } from '../host-kit.ts';
+import { makeFlow } from '../kit.ts';
 import { eventually, makeFolder } from '../proxy-process.ts';
 
 describe('the loader', () => {
@@ -52,7 +53,7 @@ describe('the loader', () => {
   };
   const becomes = (word: string | undefined, limitMs?: number) =>
     eventually(
-      () => `it says ${word}; ${kit.log.lines.join('\n')}`,
+      () => `it says ${word}; ${JSON.stringify(kit.log.lines)}`,
       async () => (await said()) === word,
       limitMs,
     );
@@ -115,7 +116,7 @@ describe('the loader', () => {
       `import { word } from './helper.ts'; export const request = (flow) => { flow.metadata.said = word; };`,
     );
     await eventually('it is missed', () =>
-      kit.log.of('error').some((line) => /main\.ts:1:22: Could not resolve/.test(line)),
+      saidOn(kit.log, 'error').some((line) => /main\.ts:1:22: Could not resolve/.test(line)),
     );
     assert.equal(await said(), 'start');
     write('helper.ts', `export const word = 'helped';`);
@@ -128,10 +129,10 @@ describe('the loader', () => {
     await use(file);
     rmSync(file);
     await becomes(undefined);
-    await eventually('done', () => kit.log.of('info').includes('info [main] done'));
+    await eventually('done', () => saidOn(kit.log, 'info').includes('[main] done'));
     write('main.ts', saying('back'));
     await becomes('back');
-    assert.equal(kit.log.of('info').filter((line) => line === 'info [main] done').length, 1);
+    assert.equal(saidOn(kit.log, 'info').filter((line) => line === '[main] done').length, 1);
   });
 
   it('ends with the newest of many quick saves, one build at a time', async () => {
@@ -183,11 +184,11 @@ describe('the loader', () => {
     await use(main);
     write('main.ts', slow);
     const reload = loader.reload(main);
-    await eventually('it loads', () => kit.log.of('info').includes('info [main] loading'));
+    await eventually('it loads', () => saidOn(kit.log, 'info').includes('[main] loading'));
     await use();
     await reload;
     assert.equal(kit.host.chain.instances.length, 0);
-    assert.ok(!kit.log.of('info').some((line) => /reloaded|running late/.test(line)));
+    assert.ok(!saidOn(kit.log, 'info').some((line) => /reloaded|running late/.test(line)));
   });
 
   it('lets go of a script that is taken off the list', async () => {

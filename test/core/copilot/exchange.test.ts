@@ -4,7 +4,8 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { usageKindOf } from '../../../core/copilot/endpoint.ts';
 import { copilotExchange } from '../../../core/copilot/exchange.ts';
-import { type FlowParts, makeFlow } from '../../host-kit.ts';
+import { endedFlow } from '../../host-kit.ts';
+import type { FlowParts } from '../../kit.ts';
 
 const COMPLETIONS = 'https://proxy.githubcopilot.com/v1/engines/gpt-41-copilot/completions';
 
@@ -17,7 +18,7 @@ const delta = (content: string | null, finish: string | null = null) => ({
   choices: [{ index: 0, delta: { content }, finish_reason: finish }],
 });
 
-const decode = (parts: FlowParts) => copilotExchange(makeFlow(parts));
+const decode = (parts: FlowParts) => copilotExchange(endedFlow(parts));
 
 describe('the kind of a request', () => {
   for (const [path, kind] of [
@@ -40,13 +41,13 @@ describe('the kind of a request', () => {
 describe('an exchange', () => {
   it('is undefined for what is no use of Copilot, and without an answer', () => {
     assert.equal(decode({ url: 'https://api.githubcopilot.com/models' }), undefined);
-    const flow = makeFlow();
+    const flow = endedFlow();
     flow.response = undefined;
     assert.equal(copilotExchange(flow), undefined);
   });
 
   it('is decoded once', () => {
-    const flow = makeFlow({ responseBody: events(delta('a')) });
+    const flow = endedFlow({ response: { body: events(delta('a')) } });
     assert.equal(copilotExchange(flow), copilotExchange(flow));
   });
 
@@ -59,7 +60,7 @@ describe('an exchange', () => {
       text(1, '', 'length'),
       '[DONE]',
     );
-    const choices = decode({ url: COMPLETIONS, responseBody: body })?.choices;
+    const choices = decode({ url: COMPLETIONS, response: { body } })?.choices;
     assert.deepEqual(choices, [
       { index: 0, text: 'a \\a', finishReason: 'stop' },
       { index: 1, text: 'b b', finishReason: 'length' },
@@ -70,10 +71,14 @@ describe('an exchange', () => {
     const chat = decode({
       headers: { 'Editor-Version': 'JetBrains-PC/243.1' },
       body: '{"model": "gpt-4o"}',
-      responseBody: '{}',
+      response: { body: '{}' },
     });
     assert.deepEqual([chat?.editor, chat?.language, chat?.model], ['JetBrains-PC-243.1', 'unknown', 'gpt-4o']);
-    const completion = decode({ url: COMPLETIONS, body: '{"extra": {"language": "python"}}', responseBody: '{}' });
+    const completion = decode({
+      url: COMPLETIONS,
+      body: '{"extra": {"language": "python"}}',
+      response: { body: '{}' },
+    });
     assert.deepEqual([completion?.editor, completion?.language, completion?.model], ['-', 'python', 'gpt-41-copilot']);
   });
 
@@ -105,19 +110,19 @@ describe('an exchange', () => {
     ],
   ] as const) {
     it(`has its text when it comes ${what}`, () => {
-      const exchange = decode({ responseBody: body, responseHeaders: { 'content-type': contentType } });
+      const exchange = decode({ response: { body, headers: { 'content-type': contentType } } });
       assert.deepEqual(exchange?.choices, [{ index: 0, text: 'hi you', finishReason: 'stop' }]);
       assert.equal(exchange?.complete, true);
     });
   }
 
   it('keeps events that are no JSON as text, and the mark of the end not at all', () => {
-    const exchange = decode({ responseBody: events(delta('a'), 'over{load', '[DONE]') });
+    const exchange = decode({ response: { body: events(delta('a'), 'over{load', '[DONE]') } });
     assert.deepEqual(exchange?.response, [delta('a'), 'over{load']);
   });
 
   it('keeps bodies that are no JSON as text', () => {
-    const exchange = decode({ body: 'plain  text', responseBody: '<html>', status: 502 });
+    const exchange = decode({ body: 'plain  text', response: { body: '<html>', status: 502 } });
     assert.equal(exchange?.request, 'plain  text');
     assert.equal(exchange?.response, '<html>');
   });
@@ -136,7 +141,7 @@ describe('an exchange', () => {
     it(`is ${complete ? '' : 'not '}complete when ${what}`, () => {
       const error = { by, code: 'X', message: 'x' };
       const url = body.includes('"text"') ? COMPLETIONS : undefined;
-      assert.equal(decode({ ...(url && { url }), responseBody: body, error })?.complete, complete);
+      assert.equal(decode({ ...(url && { url }), response: { body }, error })?.complete, complete);
     });
   }
 
@@ -150,7 +155,7 @@ describe('an exchange', () => {
       `data: ${'x'.repeat(1_000_000)}`,
       '\u0000\ufffd',
     ]) {
-      const exchange = decode({ body: hostile, responseBody: hostile });
+      const exchange = decode({ body: hostile, response: { body: hostile } });
       assert.equal(exchange?.kind, 'chat');
     }
     assert.equal(({} as { choices?: unknown }).choices, undefined);
@@ -168,8 +173,10 @@ describe('an exchange', () => {
         url: request.url,
         headers: request.headers,
         body: JSON.stringify(request.content),
-        responseHeaders: response.headers,
-        responseBody: events(...response.content.filter((chunk: unknown) => chunk !== ''), '[DONE]'),
+        response: {
+          headers: response.headers,
+          body: events(...response.content.filter((chunk: unknown) => chunk !== ''), '[DONE]'),
+        },
       });
       assert.deepEqual([exchange?.kind, exchange?.editor, exchange?.language], [kind, editor, language]);
       assert.deepEqual(exchange?.response, response.content.slice(0, -1));

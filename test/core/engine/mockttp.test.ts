@@ -8,7 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import tls from 'node:tls';
 import { type CertificateAuthority, loadCertificateAuthority } from '../../../core/engine/ca.ts';
 import { type InterceptedRequest, Interceptor } from '../../../core/engine/mockttp.ts';
-import { MemoryLog } from '../../host-kit.ts';
+import { MemoryLog } from '../../kit.ts';
 import { makeFolder } from '../../proxy-process.ts';
 
 const TARGET = { host: 'api.example.com', port: 8443 };
