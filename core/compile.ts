@@ -4,27 +4,28 @@ import { pathToFileURL } from 'node:url';
 import { build, type Loader, type Message, type Plugin } from 'esbuild';
 import { errors } from './errors.ts';
 import { describePath } from './stack.ts';
+import { Stamps } from './stamps.ts';
 
 export interface Compiled {
   /** CommonJS, with an inline source map; npm packages are left to be required. */
   readonly code: string;
   /** The author's files that went into it, absolute: an edit of any of them asks for a new build. */
   readonly inputs: ReadonlySet<string>;
-  /** When it began to read them, in milliseconds since the epoch. */
-  readonly readAtMs: number;
+  /** How they were before they were read. */
+  readonly stamps: Stamps;
 }
 
-/** A failed build still knows which files to watch: those it had read, and those it looked for. */
-export type CompileFailure = Error & Partial<Pick<Compiled, 'inputs' | 'readAtMs'>>;
+/** A failed build still knows what to watch: what it had read, and where it looked for more. */
+export type Unbuilt = Error & Partial<Pick<Compiled, 'stamps'>>;
 
 /**
  * Bundles a script and the files it imports by relative path.
  *
- * @throws InsightError `scriptMissing`, or `doesNotCompile` with file, line and column; with `inputs` to watch
+ * @throws InsightError `scriptMissing`, or `doesNotCompile` with file, line and column; with `stamps` to watch
  */
 export async function compile(entry: string): Promise<Compiled> {
-  const seen = new Set<string>([entry]);
-  const readAtMs = Date.now();
+  const stamps = new Stamps();
+  await Promise.all([stamps.take('content', entry), stamps.take('place', path.dirname(entry))]);
   try {
     const result = await build({
       entryPoints: [entry],
@@ -42,21 +43,29 @@ export async function compile(entry: string): Promise<Compiled> {
       logLevel: 'silent',
       define: { 'import.meta.url': IMPORT_META_URL },
       outfile: `${entry}.cjs`,
-      plugins: [rememberImports(seen), giveImportMeta()],
+      plugins: [takeStamps(stamps), giveImportMeta()],
     });
     const inputs = Object.keys(result.metafile.inputs).map((input) => path.resolve(path.dirname(entry), input));
-    // Behind a symbolic link, the file that counts and the link itself may both change.
-    return { code: result.outputFiles[0]?.text ?? '', inputs: new Set([entry, ...inputs]), readAtMs };
+    stamps.drop('names');
+    // Behind a symbolic link lies a file of another name; stacks may have both.
+    return { code: result.outputFiles[0]?.text ?? '', inputs: new Set([entry, ...inputs]), stamps };
   } catch (failure) {
     const [first] = (failure as { errors?: Message[] }).errors ?? [];
     const error = first === undefined ? failure : describe(entry, first);
-    throw Object.assign(error as Error, { inputs: seen, readAtMs }) satisfies CompileFailure;
+    if (!isUnresolved(first)) stamps.drop('names');
+    throw Object.assign(error as Error, { stamps }) satisfies Unbuilt;
   }
 }
 
-function describe(entry: string, { text, location }: Message): Error {
+/** Something is missing that may turn up. */
+function isUnresolved(message: Message | undefined): boolean {
+  return message !== undefined && /^Could not (resolve|read from file)/.test(message.text);
+}
+
+function describe(entry: string, message: Message): Error {
+  const { text, location } = message;
   if (location === null) {
-    return /Could not (resolve|read from file)/.test(text)
+    return isUnresolved(message)
       ? errors.scriptMissing(describePath(entry))
       : errors.doesNotCompile(describePath(entry), text, '');
   }
@@ -67,13 +76,22 @@ function describe(entry: string, { text, location }: Message): Error {
   return errors.doesNotCompile(where, hint === '' ? text : 'top-level await cannot be used in an addon', hint);
 }
 
-/** Notes each relative import, so that a failed build is tried again when a missing file turns up. */
-function rememberImports(seen: Set<string>): Plugin {
+/**
+ * Notes each file before it is read, and each relative import as it is written: links on its way may be turned. What cannot be
+ * resolved may turn up in any folder that was looked into.
+ */
+function takeStamps(stamps: Stamps): Plugin {
   return {
-    name: 'remember-imports',
+    name: 'take-stamps',
     setup(builder) {
-      builder.onResolve({ filter: /^\.{1,2}\// }, ({ path: specifier, resolveDir }) => {
-        seen.add(path.resolve(resolveDir, specifier));
+      builder.onResolve({ filter: /^\.{1,2}\// }, async ({ path: specifier, resolveDir }) => {
+        const file = path.resolve(resolveDir, specifier);
+        const folder = path.dirname(file);
+        await Promise.all([stamps.take('content', file), stamps.take('place', folder), stamps.take('names', folder)]);
+        return undefined;
+      });
+      builder.onLoad({ filter: /./, namespace: 'file' }, async ({ path: file }) => {
+        await stamps.take('content', file);
         return undefined;
       });
     },

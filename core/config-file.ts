@@ -2,16 +2,18 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import type { Config } from './addon.ts';
-import { type Compiled, compile } from './compile.ts';
+import { compile, type Unbuilt } from './compile.ts';
 import { errors } from './errors.ts';
 import { evaluate, type HostModules } from './evaluate.ts';
 import { didYouMean } from './nearest.ts';
 import { describePath } from './stack.ts';
+import type { Stamps } from './stamps.ts';
 
 export interface ConfigFile {
   readonly path: string;
   readonly config: Config;
-  readonly build: Compiled;
+  /** How the files that it is made of were before they were read. */
+  readonly stamps: Stamps;
 }
 
 /** Where insight-dump itself lies: its shipped addons and config. Source and build are both one folder below. */
@@ -34,12 +36,20 @@ export function findConfig(config: string | undefined): string {
   return named;
 }
 
-/** @throws InsightError `doesNotCompile`, `doesNotEvaluate`, `configInvalid` */
+/** @throws InsightError `doesNotCompile`, `doesNotEvaluate`, `configInvalid`; with `stamps` to watch */
 export async function readConfig(file: string, modules: HostModules): Promise<ConfigFile> {
-  const build = await compile(file);
-  const { default: exported } = evaluate(build.code, file, build.inputs, modules);
+  const { code, inputs, stamps } = await compile(file);
+  try {
+    const { default: exported } = evaluate(code, file, inputs, modules);
+    return { path: file, config: validated(exported, file), stamps };
+  } catch (error) {
+    throw Object.assign(error as Error, { stamps }) satisfies Unbuilt;
+  }
+}
+
+function validated(exported: unknown, file: string): Config {
   const result = CONFIG.safeParse(exported);
-  if (result.success) return { path: file, config: result.data as Config, build };
+  if (result.success) return result.data as Config;
   const problems = result.error.issues.map((issue) => {
     if (issue.code !== 'unrecognized_keys') return `${issue.path.join('.') || 'default export'}: ${issue.message}`;
     return issue.keys.map((key) => `no setting named "${key}"${didYouMean(key, SETTINGS)}`).join('; ');

@@ -16,10 +16,19 @@ export class InsightError extends Error {
   }
 }
 
-/** The message of anything that was thrown. */
+/** The message of anything that was thrown, on one line. */
 export function messageOf(thrown: unknown): string {
-  if (thrown instanceof Error) return thrown.message || thrown.name;
-  return typeof thrown === 'string' ? thrown : String(thrown);
+  const message = thrown instanceof Error ? thrown.message || thrown.name : describe(thrown);
+  return message.replace(/\s*\n\s*/g, ' ');
+}
+
+function describe(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    // Objects may refuse to be a string, those without a prototype for one.
+    return typeof thrown;
+  }
 }
 
 /** The system's code for an error (`ENOENT`, `ECONNREFUSED`, …), if it has one. */
@@ -89,10 +98,12 @@ export const errors = coded({
   noAddon: (path: string) => `${path} exports no addon: export default defineAddon({...}), or functions named as hooks`,
   hookNotFunction: (path: string, addon: string, hook: string, type: string) =>
     `${path}: "${hook}" of addon ${addon} is a ${type}; a hook must be a function`,
+  fieldInvalid: (path: string, addon: string, field: string, expected: string) =>
+    `${path}: "${field}" of addon ${addon} must be ${expected}`,
   duplicateAddon: (name: string, first: string, second: string) =>
     `two addons are named "${name}": in ${first} and in ${second}; give one another name`,
   lifecycleFailed: (addon: string, hook: string, cause: unknown, where: string) => [
-    `${where ? `${where}: ` : ''}addon ${addon} failed in ${hook}: ${messageOf(cause)}`,
+    `${where}: addon ${addon} failed in ${hook}: ${messageOf(cause)}`,
     cause,
   ],
   hookTimeout: (hook: string, ms: number) =>

@@ -52,11 +52,18 @@ function requireFrom(entry: string, modules: HostModules): NodeJS.Require {
       try {
         return ours(specifier);
       } catch (second) {
-        throw isMissing(second, specifier) ? error : second;
+        throw isMissing(second, specifier) ? explained(error, specifier) : second;
       }
     }
   };
   return Object.assign(load, own);
+}
+
+/** Node's message lists every file on the way there, a line each. */
+function explained(error: unknown, specifier: string): unknown {
+  const isPackage = !/^[./]/.test(specifier);
+  const hint = isPackage ? `: install it beside the script, with npm install ${specifier}` : '';
+  return Object.assign(error as Error, { message: `Cannot find module '${specifier}'${hint}` });
 }
 
 function isMissing(error: unknown, specifier: string): boolean {

@@ -7,7 +7,7 @@ import type { ChildLog } from './log.ts';
 import { changedOptions, type FlagValues, type GivenOptions, resolveOptions } from './options.ts';
 import { Pin, type PinHost } from './pin.ts';
 import type { NamedAddon, Script } from './script.ts';
-import { describePlace, placeIn } from './stack.ts';
+import { describePath, describePlace, placeIn } from './stack.ts';
 import { isThenable, withTimeLimit } from './time-limit.ts';
 
 /** Option values from all sources, by addon name. */
@@ -67,12 +67,19 @@ export class Host implements PinHost {
   /**
    * Makes a script's addons and takes them through `load` and `configure`. They are not in the chain yet.
    *
-   * @throws InsightError when options or a hook fail; nothing has changed then
+   * @param stays which other scripts of the chain are to be in it together with this one
+   * @throws InsightError when names, options or a hook fail; nothing has changed then
    */
-  async prepare(script: Script, sources: OptionSources = this.#sources): Promise<Instance[]> {
+  async prepare(
+    script: Script,
+    sources: OptionSources = this.#sources,
+    stays: (script: string) => boolean = () => true,
+  ): Promise<Instance[]> {
+    const others = this.#chain.instances.filter((each) => each.script !== script.path && stays(each.script));
     const instances: Instance[] = [];
     try {
       for (const named of script.addons) {
+        assertFreeName(named.name, script.path, [...others, ...instances]);
         const instance = this.#instance(script, named, sources);
         instances.push(instance);
         await this.#lifecycle(instance, 'load');
@@ -160,9 +167,8 @@ export class Host implements PinHost {
   }
 
   fault(instance: Instance, hook: TrafficHook | LifecycleHook, error: unknown): void {
-    const place = placeIn(error, instance.files);
-    const where = place === undefined ? '' : ` at ${describePlace(place)}`;
-    this.#faults.say(this.#settings.log.child(instance.name), `${hook} failed${where}: ${messageOf(error)}`, error);
+    const log = this.#settings.log.child(instance.name);
+    this.#faults.say(log, `${hook} failed at ${whereOf(error, instance)}: ${messageOf(error)}`, error);
   }
 
   /** Says which addon an error came from that reached nobody, if its stack tells. */
@@ -251,8 +257,7 @@ export class Host implements PinHost {
     try {
       await this.#call(instance, hook, changed);
     } catch (error) {
-      const place = placeIn(error, instance.files);
-      throw errors.lifecycleFailed(instance.name, hook, error, place === undefined ? '' : describePlace(place));
+      throw errors.lifecycleFailed(instance.name, hook, error, whereOf(error, instance));
     }
   }
 
@@ -263,11 +268,17 @@ export class Host implements PinHost {
   }
 }
 
-function assertUniqueNames(chain: Chain): void {
-  const scripts = new Map<string, string>();
-  for (const { name, script } of chain.instances) {
-    const other = scripts.get(name);
-    if (other !== undefined) throw errors.duplicateAddon(name, other, script);
-    scripts.set(name, script);
-  }
+/** The author's line, if the stack tells; else the script. */
+function whereOf(error: unknown, { files, script }: Instance): string {
+  const place = placeIn(error, files);
+  return place === undefined ? describePath(script) : describePlace(place);
+}
+
+function assertUniqueNames({ instances }: Chain): void {
+  for (const [i, { name, script }] of instances.entries()) assertFreeName(name, script, instances.slice(0, i));
+}
+
+function assertFreeName(name: string, script: string, others: readonly Instance[]): void {
+  const other = others.find((each) => each.name === name);
+  if (other !== undefined) throw errors.duplicateAddon(name, describePath(other.script), describePath(script));
 }

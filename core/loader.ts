@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Log } from './addon.ts';
 import type { Slot } from './chain.ts';
-import { type CompileFailure, compile } from './compile.ts';
+import { compile, type Unbuilt } from './compile.ts';
 import { errors, messageOf } from './errors.ts';
 import type { HostModules } from './evaluate.ts';
 import type { Host, OptionSources } from './host.ts';
@@ -19,7 +19,7 @@ export interface LoaderSettings {
 }
 
 /** How long a script may be missing before its addons are unloaded: many ways of saving delete it first. */
-const MISSING_GRACE_MS = 2_000;
+const MISSING_GRACE_MS = 5_000;
 
 /** Brings scripts into the host's chain, and their edits too. It knows no proxy. */
 export class Loader {
@@ -52,10 +52,11 @@ export class Loader {
     // Built side by side, loaded in order.
     const builds = wanted.map((spec) => compile(spec.path));
     for (const build of builds) build.catch(() => {});
+    const stays = (script: string) => specs.some((spec) => spec.path === script);
     const fresh: Slot[] = [];
     try {
       for (const [i, spec] of wanted.entries()) {
-        fresh.push({ ...slotOf(spec), instances: await this.#load(spec, builds[i], sources) });
+        fresh.push({ ...slotOf(spec), instances: await this.#load(spec, builds[i], sources, stays) });
       }
       // What stays is taken as it is by now: it may have been reloaded meanwhile.
       const slots = specs.map((spec) => slotFor(spec, fresh) ?? slotFor(spec, host.chain.slots) ?? slotOf(spec));
@@ -66,7 +67,7 @@ export class Loader {
       for (const { path } of wanted) if (!before.some(({ script }) => script === path)) watcher.delete(path);
       throw error;
     }
-    for (const { script } of before) if (!specs.some((spec) => spec.path === script)) this.#forget(script);
+    for (const { script } of before) if (!stays(script)) this.#forget(script);
   }
 
   /**
@@ -128,17 +129,21 @@ export class Loader {
     }
   }
 
-  async #load(spec: ScriptSpec, build = compile(spec.path), sources?: OptionSources): Promise<Slot['instances']> {
+  async #load(
+    spec: ScriptSpec,
+    build = compile(spec.path),
+    sources?: OptionSources,
+    stays?: (script: string) => boolean,
+  ): Promise<Slot['instances']> {
     const { host, watcher, modules, log } = this.#settings;
     try {
       const compiled = await build;
-      watcher.set(spec.path, { files: compiled.inputs, readAtMs: compiled.readAtMs });
+      watcher.set(spec.path, compiled.stamps);
       const script = evaluateScript(spec, compiled, modules, (message) => log.warn(message));
-      return await host.prepare(script, sources);
+      return await host.prepare(script, sources, stays);
     } catch (error) {
-      const { inputs, readAtMs } = error as CompileFailure;
-      if (inputs !== undefined && readAtMs !== undefined)
-        watcher.set(spec.path, { files: inputs, readAtMs, failed: true });
+      const { stamps } = error as Unbuilt;
+      if (stamps !== undefined) watcher.set(spec.path, stamps);
       throw error;
     }
   }

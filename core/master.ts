@@ -2,7 +2,7 @@ import { chmod, mkdir } from 'node:fs/promises';
 import type net from 'node:net';
 import type { Log } from './addon.ts';
 import type { Slot } from './chain.ts';
-import type { CompileFailure } from './compile.ts';
+import type { Unbuilt } from './compile.ts';
 import { confdirOf, type FixedSettings, type Flags, type Settings, settle } from './config.ts';
 import { type ConfigFile, findConfig, readConfig } from './config-file.ts';
 import { describeFlow } from './dump.ts';
@@ -106,7 +106,7 @@ export class Master {
     const address = await this.#engine.listen(fixed.listenHost, fixed.listenPort);
     this.#greet(address, ca.certFile, ca.created);
     await this.#host.start();
-    this.#watchConfig(configFile);
+    this.#watcher.set(configFile.path, configFile.stamps);
   }
 
   async #stop(): Promise<void> {
@@ -129,7 +129,7 @@ export class Master {
     const before = this.#settings;
     try {
       const file = await readConfig(configFile.path, modules);
-      this.#watchConfig(file);
+      this.#watcher.set(file.path, file.stamps);
       const after = settle(flags, file);
       await this.#loader.exclusively(() => this.#changeChain(before, after));
       this.#host.limits = limitsOf(after);
@@ -140,9 +140,8 @@ export class Master {
         this.#log.warn(`${name}: ${key} changes with the next start; until then it stays ${before.fixed[key]}`);
       }
     } catch (error) {
-      const { inputs: files, readAtMs } = error as CompileFailure;
-      if (files !== undefined && readAtMs !== undefined)
-        this.#watcher.set(configFile.path, { files, readAtMs, failed: true });
+      const { stamps } = error as Unbuilt;
+      if (stamps !== undefined) this.#watcher.set(configFile.path, stamps);
       this.#log.error(`${messageOf(error)}; ${name} changes nothing`, error);
     }
   }
@@ -158,10 +157,6 @@ export class Master {
       await this.#host.reconfigure(before.options);
       throw error;
     }
-  }
-
-  #watchConfig({ path, build }: ConfigFile): void {
-    this.#watcher.set(path, { files: build.inputs, readAtMs: build.readAtMs });
   }
 
   /** What must hold of a chain before it is put in force. */

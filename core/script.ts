@@ -6,7 +6,16 @@ import { HOOK_NAMES } from './hooks.ts';
 import { nearest } from './nearest.ts';
 import { describePath } from './stack.ts';
 
-const FIELDS = ['name', 'options', 'state', 'authenticates'];
+/** What an addon has besides hooks: what each must be, in words and as a check. */
+const FIELDS: Readonly<Record<string, { readonly expected: string; is(value: unknown): boolean }>> = {
+  name: { expected: 'a text', is: (value) => typeof value === 'string' && value !== '' },
+  options: {
+    expected: 'a schema, such as z.object({...})',
+    is: (value) => typeof (value as { safeParse?: unknown } | null)?.safeParse === 'function',
+  },
+  state: { expected: 'a function that returns the first state', is: (value) => typeof value === 'function' },
+  authenticates: { expected: 'true or false', is: (value) => typeof value === 'boolean' },
+};
 
 /** An addon and the name it goes by. The addon itself is left as it is, so that its `this` stays its own. */
 export interface NamedAddon {
@@ -53,7 +62,7 @@ export function evaluateScript(
  *
  * @param fallback the name of an addon that does not say one
  * @param warn is told of functions that look like a mistyped hook
- * @throws InsightError `noAddon`, `hookNotFunction`
+ * @throws InsightError `noAddon`, `hookNotFunction`, `fieldInvalid`
  */
 export function addonsOf(
   exports: Record<string, unknown>,
@@ -65,7 +74,7 @@ export function addonsOf(
   const candidates = candidatesOf(exports);
   if (candidates.length === 0 || !candidates.every(isAddon)) throw errors.noAddon(script);
   return candidates.map((addon, i) => {
-    const name = addon.name ?? fallback + (i > 0 ? `-${i + 1}` : '');
+    const name = typeof addon.name === 'string' ? addon.name : fallback + (i > 0 ? `-${i + 1}` : '');
     for (const key of keysOf(addon)) checkKey(addon, key, script, name, warn);
     return { name, addon };
   });
@@ -98,7 +107,10 @@ function checkKey(addon: Addon, key: string, script: string, name: string, warn:
       throw errors.hookNotFunction(script, name, key, typeof value);
     return;
   }
-  if (FIELDS.includes(key) || typeof value !== 'function') return;
+  const field = Object.hasOwn(FIELDS, key) ? FIELDS[key] : undefined;
+  if (field !== undefined && value !== undefined && !field.is(value))
+    throw errors.fieldInvalid(script, name, key, field.expected);
+  if (field !== undefined || typeof value !== 'function') return;
   const meant = nearest(key, HOOK_NAMES);
   if (meant !== undefined)
     warn(`${script}: addon ${name} has a function "${key}", which is no hook; did you mean "${meant}"?`);

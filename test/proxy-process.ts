@@ -1,7 +1,7 @@
 /** Runs the built CLI as a user would, in a folder of its own that is gone afterwards. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,8 +15,13 @@ export function makeFolder(
   files: Readonly<Record<string, string>> = {},
   folder = mkdtempSync(path.join(os.tmpdir(), 'insight-dump-test-')),
 ): string {
-  for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text);
+  for (const [name, text] of Object.entries(files)) writeInto(path.join(folder, name), text);
   return folder;
+}
+
+function writeInto(file: string, text: string): void {
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, text);
 }
 
 /** Waits until something is so. Fails after `limitMs`, saying what it waited for. */
@@ -92,7 +97,7 @@ export class CliProcess {
   }
 
   write(file: string, text: string): void {
-    writeFileSync(this.path(file), text);
+    writeInto(this.path(file), text);
   }
 
   /** Waits for output that matches, from `since` on. */

@@ -1,6 +1,8 @@
-import { after, before } from 'node:test';
+import assert from 'node:assert/strict';
+import { after, afterEach, before } from 'node:test';
 import { type FakeCopilot, startFakeCopilot } from './fake-copilot.ts';
 import { type ProxyOptions, ProxyProcess } from './proxy-process.ts';
+import { Traffic } from './traffic.ts';
 
 export interface Stage {
   readonly fake: FakeCopilot;
@@ -25,4 +27,22 @@ export function setStage(
     await stage.proxy?.stop();
     await stage.fake?.close();
   });
+}
+
+/** Far below what is sent; less says that there was hardly any traffic to fail. */
+const MIN_REQUESTS_PER_SECOND = 25;
+
+/** The same, with alice's steady traffic running all the time: no test may cost her a request. */
+export function setBusyStage(options: ProxyOptions, use: (stage: Stage & { readonly traffic: Traffic }) => void): void {
+  let traffic: Traffic | undefined;
+  // Hooks run in the order in which they are set: the traffic ends before the proxy does.
+  after(async () => {
+    await traffic?.stop();
+    assert.ok(traffic === undefined || traffic.rate > MIN_REQUESTS_PER_SECOND, `${traffic?.rate} requests a second`);
+  });
+  setStage(options, undefined, (stage) => {
+    traffic = new Traffic(stage.proxy, 'alice');
+    use({ ...stage, traffic });
+  });
+  afterEach(() => assert.deepEqual(traffic?.failures.splice(0), []));
 }

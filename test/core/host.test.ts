@@ -68,7 +68,10 @@ describe('dispatching a hook', () => {
     await pin.dispatch('request', makeFlow());
     pin.release();
     assert.deepEqual(calls, ['last']);
-    assert.deepEqual(said(log, 'error'), ['[throws] request failed: one', '[rejects] request failed: two']);
+    assert.deepEqual(said(log, 'error'), [
+      '[throws] request failed at /scripts/throws.ts: one',
+      '[rejects] request failed at /scripts/rejects.ts: two',
+    ]);
   });
 
   it('cuts a hook that never settles at the time limit, by name, and goes on', async () => {
@@ -79,7 +82,10 @@ describe('dispatching a hook', () => {
     await pin.dispatch('request', makeFlow());
     pin.release();
     assert.deepEqual(calls, ['last']);
-    assert.match(said(log, 'error')[0] ?? '', /^\[hangs\] request failed: request did not finish within 20 ms/);
+    assert.match(
+      said(log, 'error')[0] ?? '',
+      /^\[hangs\] request failed at \/scripts\/hangs\.ts: request did not finish within 20 ms/,
+    );
   });
 
   it('fails when an addon that is required fails', async () => {
@@ -163,7 +169,7 @@ describe('the life of an addon', () => {
         const broken: Addon = { name: 'one', load: ({ signal }) => void signals.push(signal), [hook]: fail };
         await assert.rejects(use(broken), {
           code: 'lifecycleFailed',
-          message: new RegExp(`^addon one failed in ${hook}: `),
+          message: new RegExp(`^/scripts/one\\.ts: addon one failed in ${hook}: `),
         });
         assert.equal(host.chain.instances[0]?.addon, old);
         assert.doesNotMatch(calls.join(), /done/);
@@ -184,7 +190,7 @@ describe('the life of an addon', () => {
         await use({ name: 'bad', [hook]: fail });
         await host.start();
         await host.stop();
-        assert.match(said(log, 'error').join(), new RegExp(`^\\[bad\\] ${hook} failed: `));
+        assert.match(said(log, 'error').join(), new RegExp(`^\\[bad\\] ${hook} failed at /scripts/bad\\.ts: `));
       }
     });
   }
@@ -193,15 +199,18 @@ describe('the life of an addon', () => {
     const { host, use } = makeHost();
     await use({ name: 'one' });
     const { chain } = host;
-    const other = scriptOf({ name: 'one' }, { path: '/scripts/other.ts' });
-    const slots = [
-      ...chain.slots,
-      { script: other.path, name: 'x', required: false, instances: await host.prepare(other) },
-    ];
-    assert.throws(() => host.apply(slots), {
+    const calls: string[] = [];
+    const other = scriptOf({ name: 'one', load: () => calls.push('load') }, { path: '/scripts/other.ts' });
+    const refused = {
       code: 'duplicateAddon',
       message: /"one": in \/scripts\/one\.ts and in \/scripts\/other\.ts/,
-    });
+    };
+    await assert.rejects(host.prepare(other), refused);
+    assert.deepEqual(calls, []);
+    // Both may have been prepared while the other was not to stay.
+    const instances = await host.prepare(other, undefined, () => false);
+    const slot = { script: other.path, name: 'x', required: false, instances };
+    assert.throws(() => host.apply([...chain.slots, slot]), refused);
     assert.equal(host.chain, chain);
   });
 });
@@ -297,7 +306,7 @@ describe('options that change', () => {
     });
     await use(addon('one') as Addon, addon('two') as Addon);
     const change = host.reconfigure(sourcesOf({ one: { word: 'b' }, two: { word: 'bad' } }));
-    await assert.rejects(change, { message: 'addon two failed in configure: not that word' });
+    await assert.rejects(change, { message: '/scripts/two.ts: addon two failed in configure: not that word' });
     assert.deepEqual(seen, { one: 'a', two: 'a' });
     assert.deepEqual(
       host.chain.instances.map(({ context }) => (context.options as { word: string }).word),
