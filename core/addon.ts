@@ -312,9 +312,9 @@ export interface Config {
   addons?: readonly (string | AddonEntry)[];
   /** Options by addon name. */
   options?: AddonOptions;
-  /** Needs a restart. Default `127.0.0.1`. */
+  /** Default `127.0.0.1`. */
   listenHost?: string;
-  /** Needs a restart. Default 8080. */
+  /** Default 8080. Connections that came in by another port go on. */
   listenPort?: number;
   /** Folder for logs and records, relative to this file. Needs a restart. Default `logs`. */
   logs?: string;

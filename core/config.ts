@@ -40,8 +40,9 @@ export interface Settings {
   readonly options: OptionSources;
   /** Addons that the config or the flags set options of, and where they say so. */
   readonly optionsFor: readonly { addon: string; source: string }[];
-  /** Names that options may be set for although their addon is not loaded. */
+  /** Names that options may be set for although their addon is not loaded: it may be switched on later. */
   readonly knownAddons: readonly string[];
+  readonly listen: ListenAddress;
   readonly fixed: FixedSettings;
   readonly rules: EngineRules;
   readonly flowDetail: number;
@@ -49,10 +50,13 @@ export interface Settings {
   readonly drainMs: number;
 }
 
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** What cannot change while it runs. */
 export interface FixedSettings {
-  readonly listenHost: string;
-  readonly listenPort: number;
   readonly logs: string;
   readonly upstreamCa: string | undefined;
 }
@@ -86,10 +90,12 @@ export function settle(flags: Flags, { config, path: file }: ConfigFile): Settin
       ...[...environment.keys()].map((addon) => ({ addon, source: SET_VARIABLE })),
       ...(flags.scripts.length > 0 ? [] : Object.keys(given).map((addon) => ({ addon, source }))),
     ],
-    knownAddons: nameScripts(entries.map(({ script }) => script)),
+    knownAddons: flags.scripts.length > 0 ? [] : nameScripts(entries.map(({ script }) => script)),
+    listen: {
+      host: flags.listenHost ?? config.listenHost ?? '127.0.0.1',
+      port: flags.listenPort ?? config.listenPort ?? 8080,
+    },
     fixed: {
-      listenHost: flags.listenHost ?? config.listenHost ?? '127.0.0.1',
-      listenPort: flags.listenPort ?? config.listenPort ?? 8080,
       logs: path.resolve(home, config.logs ?? 'logs'),
       upstreamCa: pathOf(flags.upstreamCa, process.cwd()) ?? pathOf(config.upstreamCa, home),
     },

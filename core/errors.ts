@@ -18,16 +18,12 @@ export class InsightError extends Error {
 
 /** The message of anything that was thrown, on one line. */
 export function messageOf(thrown: unknown): string {
-  const message = thrown instanceof Error ? thrown.message || thrown.name : describe(thrown);
-  return message.replace(/\s*\n\s*/g, ' ');
-}
-
-function describe(thrown: unknown): string {
   try {
-    return String(thrown);
+    const message = thrown instanceof Error ? thrown.message || thrown.name : thrown;
+    return String(message).replace(/\s*\n\s*/g, ' ');
   } catch {
-    // Objects may refuse to be a string, those without a prototype for one.
-    return typeof thrown;
+    // Objects may refuse to be read or to become a string.
+    return `a thrown ${typeof thrown}`;
   }
 }
 

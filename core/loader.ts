@@ -37,13 +37,13 @@ export class Loader {
   /**
    * Makes the chain hold these scripts in this order: new ones load, missing ones end, the others stay as they are.
    *
-   * @param check sees the chain before it is put in force, and may throw
+   * @param check sees the chain right before it is put in force, and may throw
    * @throws InsightError when one of the new ones does not load, or what `check` throws; the chain stays as it was
    */
   async setScripts(
     specs: readonly ScriptSpec[],
     sources?: OptionSources,
-    check: (slots: readonly Slot[]) => void = () => {},
+    check: (slots: readonly Slot[]) => void | Promise<void> = () => {},
   ): Promise<void> {
     const { host, watcher } = this.#settings;
     assertNoneTwice(specs);
@@ -60,7 +60,7 @@ export class Loader {
       }
       // What stays is taken as it is by now: it may have been reloaded meanwhile.
       const slots = specs.map((spec) => slotFor(spec, fresh) ?? slotFor(spec, host.chain.slots) ?? slotOf(spec));
-      check(slots);
+      await check(slots);
       host.apply(slots);
     } catch (error) {
       for (const { instances } of fresh) host.discard(instances);
@@ -111,7 +111,7 @@ export class Loader {
     const slot = host.chain.slots.find((each) => each.script === script);
     if (slot === undefined) return;
     if (!existsSync(script)) {
-      this.#waitForReturn(script);
+      this.#waitForReturn(slot);
       return;
     }
     this.#clearMissing(script);
@@ -163,12 +163,13 @@ export class Loader {
     return isListed;
   }
 
-  #waitForReturn(script: string): void {
+  #waitForReturn({ script, required }: Slot): void {
     if (this.#missing.has(script)) return;
     const timer = setTimeout(() => {
       this.#missing.delete(script);
       if (existsSync(script)) return;
-      this.#settings.log.warn(`${describePath(script)} is gone; its addons are unloaded until it comes back`);
+      const refused = required ? ', and all traffic is refused: it is required' : '';
+      this.#settings.log.warn(`${describePath(script)} is gone; its addons are unloaded until it comes back${refused}`);
       this.#replace(script, []);
     }, MISSING_GRACE_MS);
     this.#missing.set(script, timer);

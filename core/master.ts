@@ -1,9 +1,8 @@
 import { chmod, mkdir } from 'node:fs/promises';
-import type net from 'node:net';
 import type { Log } from './addon.ts';
 import type { Slot } from './chain.ts';
 import type { Unbuilt } from './compile.ts';
-import { confdirOf, type FixedSettings, type Flags, type Settings, settle } from './config.ts';
+import { confdirOf, type FixedSettings, type Flags, type ListenAddress, type Settings, settle } from './config.ts';
 import { type ConfigFile, findConfig, readConfig } from './config-file.ts';
 import { describeFlow } from './dump.ts';
 import { loadCertificateAuthority } from './engine/ca.ts';
@@ -45,6 +44,7 @@ export class Master {
   readonly #loader: Loader;
   #settings: Settings;
   #engine: Engine | undefined;
+  #listensOn: ListenAddress | undefined;
   #stopping: Promise<void> | undefined;
   #configChange = Promise.resolve();
 
@@ -90,7 +90,7 @@ export class Master {
 
   async #start(): Promise<void> {
     const { flags, configFile, logs } = this.#given;
-    const { scripts, fixed, rules } = this.#settings;
+    const { scripts, listen, fixed, rules } = this.#settings;
     const confdir = confdirOf(flags);
     await makePrivateFolder('the CA and secrets', confdir);
     await this.#loader.setScripts(scripts, undefined, (slots) => this.#check(slots, this.#settings));
@@ -103,8 +103,8 @@ export class Master {
       log: logs.child(),
       flowEnded: (flow) => this.#tell(flow),
     });
-    const address = await this.#engine.listen(fixed.listenHost, fixed.listenPort);
-    this.#greet(address, ca.certFile, ca.created);
+    const url = await this.#listen(listen);
+    this.#greet(url, ca.certFile, ca.created);
     await this.#host.start();
     this.#watcher.set(configFile.path, configFile.stamps);
   }
@@ -146,40 +146,55 @@ export class Master {
     }
   }
 
-  /** Options first, then scripts; both or neither. */
+  /** Options first, then the address and the scripts; all or nothing. */
   async #changeChain(before: Settings, after: Settings): Promise<void> {
     // What goes needs no options any more, and may not be without them.
     const stays = (script: string) => after.scripts.some(({ path }) => path === script);
     await this.#host.reconfigure(after.options, stays);
     try {
-      await this.#loader.setScripts(after.scripts, after.options, (slots) => this.#check(slots, after));
+      await this.#loader.setScripts(after.scripts, after.options, async (slots) => {
+        this.#check(slots, after);
+        await this.#move(after.listen);
+      });
     } catch (error) {
       await this.#host.reconfigure(before.options);
+      await this.#move(before.listen);
       throw error;
     }
   }
 
-  /** What must hold of a chain before it is put in force. */
-  #check(slots: readonly Slot[], { optionsFor, knownAddons }: Settings): void {
-    const instances = slots.flatMap((slot) => slot.instances);
-    const names = instances.map(({ name }) => name);
-    const configName = describePath(this.#given.configFile.path);
-    for (const { addon, source } of optionsFor) {
-      const known = names.includes(addon) || (source === configName && knownAddons.includes(addon));
-      if (!known) throw errors.unknownAddon(source, addon, didYouMean(addon, names));
-    }
-    const { listenHost } = this.#settings.fixed;
-    const authenticates = instances.some(({ addon }) => addon.authenticates);
-    if (!authenticates && !isLoopback(listenHost) && !this.#given.flags.insecureOpen)
-      throw errors.openProxy(listenHost);
+  /** Listens there, if it does not already. @throws InsightError `portInUse`, `cannotListen` */
+  async #move(to: ListenAddress): Promise<void> {
+    const from = this.#listensOn;
+    if (from === undefined || (to.host === from.host && to.port === from.port)) return;
+    this.#log.info(`🚀 now on ${await this.#listen(to)}`);
   }
 
-  #greet({ address, port }: net.AddressInfo, caFile: string, created: boolean): void {
-    const host = address.includes(':') ? `[${address}]` : address;
+  /** @returns the URL of the proxy */
+  async #listen(to: ListenAddress): Promise<string> {
+    const { address, port } = await (this.#engine as Engine).listen(to.host, to.port);
+    this.#listensOn = to;
+    return `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
+  }
+
+  /** What must hold of a chain before it is put in force. */
+  #check(slots: readonly Slot[], { optionsFor, knownAddons, listen }: Settings): void {
+    const instances = slots.flatMap((slot) => slot.instances);
+    const names = instances.map(({ name }) => name);
+    for (const { addon, source } of optionsFor) {
+      const known = [...names, ...knownAddons];
+      if (!known.includes(addon)) throw errors.unknownAddon(source, addon, didYouMean(addon, known));
+    }
+    const authenticates = instances.some(({ addon }) => addon.authenticates);
+    if (!authenticates && !isLoopback(listen.host) && !this.#given.flags.insecureOpen)
+      throw errors.openProxy(listen.host);
+  }
+
+  #greet(url: string, caFile: string, created: boolean): void {
     const names = this.#host.chain.instances.map(({ name }) => name).join(' → ') || 'none';
-    this.#log.info(`🚀 insight-dump ${this.#given.version} on http://${host}:${port} with addons ${names}`);
+    this.#log.info(`🚀 insight-dump ${this.#given.version} on ${url} with addons ${names}`);
     this.#log.info(`📜 CA ${created ? 'made: ' : ''}${caFile} (clients have to trust it, e.g. by NODE_EXTRA_CA_CERTS)`);
-    this.#log.info(`👉 next: set http://${host}:${port} as your editor's proxy, with a user name and password`);
+    this.#log.info(`👉 next: set ${url} as your editor's proxy, with a user name and password`);
   }
 
   #tell(flow: HttpFlow): void {

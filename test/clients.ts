@@ -90,14 +90,14 @@ function isWhole(text: string): boolean {
 /** Opens a tunnel and speaks TLS in it. */
 export async function openTunnel(
   proxy: ProxyProcess,
-  user: string,
+  user: string | undefined,
   host: string,
   alpn: readonly string[] = ['http/1.1'],
 ): Promise<tls.TLSSocket> {
   const raw = net.connect({ port: proxy.port, host: '127.0.0.1', noDelay: true });
   await once(raw, 'connect');
-  const authorization = basic(user, proxy.password(user));
-  raw.write(`CONNECT ${host}:443 HTTP/1.1\r\nHost: ${host}:443\r\nProxy-Authorization: ${authorization}\r\n\r\n`);
+  const login = user === undefined ? '' : `Proxy-Authorization: ${basic(user, proxy.password(user))}\r\n`;
+  raw.write(`CONNECT ${host}:443 HTTP/1.1\r\nHost: ${host}:443\r\n${login}\r\n`);
   const [head] = (await once(raw, 'data')) as [Buffer];
   if (!head.toString('latin1').startsWith('HTTP/1.1 200')) throw new Error(`no tunnel: ${head.toString('latin1')}`);
   const secure = tls.connect({ socket: raw, servername: host, ca: proxy.ca, ALPNProtocols: [...alpn] });
@@ -106,7 +106,11 @@ export async function openTunnel(
 }
 
 /** An HTTP/2 session through a tunnel. */
-export async function openSession(proxy: ProxyProcess, user: string, host: string): Promise<http2.ClientHttp2Session> {
+export async function openSession(
+  proxy: ProxyProcess,
+  user: string | undefined,
+  host: string,
+): Promise<http2.ClientHttp2Session> {
   const socket = await openTunnel(proxy, user, host, ['h2']);
   const session = http2.connect(`https://${host}`, { createConnection: () => socket });
   session.on('error', () => {});

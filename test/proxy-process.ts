@@ -47,6 +47,8 @@ export interface ProxyOptions {
   /** All hosts lead there, and its CA is trusted. */
   readonly upstream?: FakeCopilot;
   readonly env?: NodeJS.ProcessEnv;
+  /** Listen where the config says, not on a port that is free. */
+  readonly listenByConfig?: boolean;
   /** Run in the folder that an earlier one left, instead of a new one. */
   readonly folder?: string;
 }
@@ -59,7 +61,7 @@ export class CliProcess {
   output = '';
   readonly ended: Promise<number | null>;
 
-  constructor({ args = [], config, files = {}, upstream, env, folder }: ProxyOptions) {
+  constructor({ args = [], config, files = {}, upstream, env, folder, listenByConfig = false }: ProxyOptions) {
     const all = { ...files, ...(config !== undefined && { 'addons.config.ts': config }) };
     this.folder = makeFolder(upstream === undefined ? all : { ...all, 'upstream-ca.pem': upstream.ca }, folder);
     const toFake =
@@ -70,7 +72,7 @@ export class CliProcess {
             ...['--connect-to', `:80:127.0.0.1:${upstream.plainPort}`],
             ...['--upstream-ca', path.join(this.folder, 'upstream-ca.pem')],
           ];
-    const own = ['-p', '0', '--confdir', path.join(this.folder, 'conf')];
+    const own = [...(listenByConfig ? [] : ['-p', '0']), '--confdir', path.join(this.folder, 'conf')];
     this.#process = spawn(process.execPath, [CLI, ...own, ...toFake, ...args], {
       cwd: this.folder,
       env: { ...process.env, NO_COLOR: '1', ...env },

@@ -12,7 +12,7 @@ export class Traffic {
   readonly #proxy: ProxyProcess;
   readonly #user: string;
   readonly #began = performance.now();
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #underWay = new Set<Promise<unknown>>();
   readonly #timer: NodeJS.Timeout;
   #session: Promise<http2.ClientHttp2Session>;
   sent = 0;
@@ -27,9 +27,13 @@ export class Traffic {
   }
 
   /** Sends one more request, and returns its answer. */
-  async ask(path = '/echo', body?: string): Promise<H2Answer> {
-    const method = body === undefined ? 'GET' : 'POST';
-    return ask(await this.#session, { ':method': method, ':path': path }, body);
+  ask(path = '/echo', body?: string): Promise<H2Answer> {
+    const headers = { ':method': body === undefined ? 'GET' : 'POST', ':path': path };
+    const answer = this.#session.then((session) => ask(session, headers, body));
+    this.#underWay.add(answer);
+    const ended = () => this.#underWay.delete(answer);
+    answer.then(ended, ended);
+    return answer;
   }
 
   /** What addons have written into `x-tag` of an answer. */
@@ -44,8 +48,13 @@ export class Traffic {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await Promise.all(this.#underWay);
-    (await this.#session).close();
+    await this.#closeOnceIdle(this.#session);
+  }
+
+  /** A request and the end of its session on one tick would overtake each other: Node sends the GOAWAY first. */
+  async #closeOnceIdle(session: Promise<http2.ClientHttp2Session>): Promise<void> {
+    await Promise.allSettled(this.#underWay);
+    await session.then((opened) => opened.close()).catch(() => {});
   }
 
   #open(): Promise<http2.ClientHttp2Session> {
@@ -60,14 +69,10 @@ export class Traffic {
   #send(): void {
     this.sent += 1;
     if (this.sent % REQUESTS_PER_CONNECTION === 0) {
-      const before = this.#session;
+      void this.#closeOnceIdle(this.#session);
       this.#session = this.#open();
-      // Ends once its last request has been answered.
-      void before.then((session) => session.close()).catch(() => {});
     }
-    const request = this.#check().catch((error: Error) => void this.failures.push(error.message));
-    this.#underWay.add(request);
-    void request.then(() => this.#underWay.delete(request));
+    this.#check().catch((error: Error) => void this.failures.push(error.message));
   }
 
   async #check(): Promise<void> {

@@ -81,9 +81,13 @@ export class Engine {
     this.#upstream.rules = rules;
   }
 
-  /** @throws InsightError `portInUse`, `cannotListen` */
+  /**
+   * Listens there, and nowhere else.
+   *
+   * @throws InsightError `portInUse`, `cannotListen`; it listens where it did before, if it did
+   */
   async listen(host: string, port: number): Promise<net.AddressInfo> {
-    this.#interceptor = await Interceptor.start(
+    this.#interceptor ??= await Interceptor.start(
       this.#settings.ca,
       {
         request: (request, stream, response) => this.#intercepted(request, { stream, response }),

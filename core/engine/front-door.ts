@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import type net from 'node:net';
+import net from 'node:net';
 import type { Answer, Client, Log } from '../addon.ts';
 import { codeOf, errors, messageOf } from '../errors.ts';
 import { HttpResponse } from '../flow.ts';
@@ -46,7 +46,7 @@ const KEEP_ALIVE_MS = 75_000;
  * done, and hands the connection on.
  */
 export class FrontDoor {
-  readonly #server: http.Server;
+  #server: http.Server;
   readonly #dialer: Dialer;
   readonly #handlers: FrontDoorHandlers;
   readonly #log: Log;
@@ -57,22 +57,34 @@ export class FrontDoor {
     this.#dialer = dialer;
     this.#handlers = handlers;
     this.#log = log;
-    this.#server = http.createServer({ maxHeaderSize: MAX_HEAD_BYTES, keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true });
-    this.#server.on('connection', (socket) => this.#onConnection(socket));
-    this.#server.on('connect', (request, socket, head) => void this.#onConnect(request, socket as net.Socket, head));
-    this.#server.on('request', (request, response) => void this.#onRequest(request, response));
-    this.#server.on('upgrade', (request, socket, head) => void this.#onUpgrade(request, socket as net.Socket, head));
-    this.#server.on('clientError', (error, socket) => onClientError(error, socket as net.Socket));
+    this.#server = this.#makeServer();
   }
 
-  /** @throws InsightError `portInUse`, `cannotListen` */
-  listen(host: string, port: number): Promise<net.AddressInfo> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', (error) => {
-        reject(codeOf(error) === 'EADDRINUSE' ? errors.portInUse(host, port) : errors.cannotListen(host, port, error));
-      });
-      this.#server.listen({ host, port }, () => resolve(this.#server.address() as net.AddressInfo));
-    });
+  /**
+   * Listens there, and nowhere else: what it listened on before is closed, and connections that came in by it go on.
+   *
+   * @throws InsightError `portInUse`, `cannotListen`; it listens where it did before then
+   */
+  async listen(host: string, port: number): Promise<net.AddressInfo> {
+    const before = this.#server;
+    const server = this.#makeServer();
+    try {
+      await listenOn(server, host, port);
+    } catch (error) {
+      const old = before.address() as net.AddressInfo | null;
+      if (codeOf(error) !== 'portInUse' || old?.port !== port) throw error;
+      // It is in our own way: the same port, on another address.
+      stopAccepting(before);
+      try {
+        await listenOn(server, host, port);
+      } catch (second) {
+        await listenOn(before, old.address, old.port);
+        throw second;
+      }
+    }
+    this.#server = server;
+    stopAccepting(before);
+    return server.address() as net.AddressInfo;
   }
 
   /** Takes no more connections; those that are open go on. */
@@ -83,6 +95,16 @@ export class FrontDoor {
   /** Ends what is still open. */
   closeConnections(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #makeServer(): http.Server {
+    const server = http.createServer({ maxHeaderSize: MAX_HEAD_BYTES, keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true });
+    server.on('connection', (socket) => this.#onConnection(socket));
+    server.on('connect', (request, socket, head) => void this.#onConnect(request, socket as net.Socket, head));
+    server.on('request', (request, response) => void this.#onRequest(request, response));
+    server.on('upgrade', (request, socket, head) => void this.#onUpgrade(request, socket as net.Socket, head));
+    server.on('clientError', (error, socket) => onClientError(error, socket as net.Socket));
+    return server;
   }
 
   #onConnection(socket: net.Socket): void {
@@ -188,6 +210,23 @@ export class FrontDoor {
       this.#server.emit('connection', socket);
     }
   }
+}
+
+function listenOn(server: http.Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const refuse = (error: Error) =>
+      reject(codeOf(error) === 'EADDRINUSE' ? errors.portInUse(host, port) : errors.cannotListen(host, port, error));
+    server.once('error', refuse);
+    server.listen({ host, port }, () => {
+      server.off('error', refuse);
+      resolve();
+    });
+  });
+}
+
+function stopAccepting(server: http.Server): void {
+  // `http.Server` would close idle connections too.
+  if (server.listening) net.Server.prototype.close.call(server);
 }
 
 function onClientError(error: Error, socket: net.Socket): void {

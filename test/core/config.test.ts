@@ -27,12 +27,8 @@ describe('the config', () => {
 
   it('has defaults for everything', async () => {
     const settings = await settled('export default {}');
-    assert.deepEqual(settings.fixed, {
-      listenHost: '127.0.0.1',
-      listenPort: 8080,
-      logs: path.join(folder, 'logs'),
-      upstreamCa: undefined,
-    });
+    assert.deepEqual(settings.listen, { host: '127.0.0.1', port: 8080 });
+    assert.deepEqual(settings.fixed, { logs: path.join(folder, 'logs'), upstreamCa: undefined });
     assert.deepEqual([settings.flowDetail, settings.hookTimeoutMs, settings.drainMs], [1, 10_000, 5_000]);
     assert.deepEqual(settings.scripts, []);
     assert.ok(isIntercepted(settings.rules.hosts, { host: 'api.githubcopilot.com', port: 443 }));
@@ -50,7 +46,7 @@ describe('the config', () => {
 
   it('is beaten by flags', async () => {
     const config = `export default { addons: ['own.ts'], listenPort: 1, flowDetail: 2, allowHosts: [/a/], connectTo: ['::x:1'] };`;
-    const { scripts, fixed, flowDetail, rules } = await settled(config, {
+    const { scripts, listen, flowDetail, rules } = await settled(config, {
       scripts: [path.join(folder, 'other.ts')],
       listenPort: 2,
       flowDetail: 0,
@@ -58,7 +54,7 @@ describe('the config', () => {
       connectTo: [],
     });
     assert.deepEqual(scripts, [{ path: path.join(folder, 'other.ts'), name: 'other', required: false }]);
-    assert.deepEqual([fixed.listenPort, flowDetail, rules.connectTo.length], [2, 0, 0]);
+    assert.deepEqual([listen.port, flowDetail, rules.connectTo.length], [2, 0, 0]);
     assert.ok(isIntercepted(rules.hosts, { host: 'b', port: 1 }));
     assert.ok(!isIntercepted(rules.hosts, { host: 'a', port: 1 }));
   });
