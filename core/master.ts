@@ -182,8 +182,13 @@ export class Master {
     const instances = slots.flatMap((slot) => slot.instances);
     const names = instances.map(({ name }) => name);
     for (const { addon, source } of optionsFor) {
-      const known = [...names, ...knownAddons];
-      if (!known.includes(addon)) throw errors.unknownAddon(source, addon, didYouMean(addon, known));
+      const known = [...new Set([...names, ...knownAddons])];
+      if (!known.includes(addon))
+        throw errors.unknownAddon(
+          source,
+          addon,
+          didYouMean(addon, known) || `; there are ${known.join(', ') || 'none'}`,
+        );
     }
     const authenticates = instances.some(({ addon }) => addon.authenticates);
     if (!authenticates && !isLoopback(listen.host) && !this.#given.flags.insecureOpen)
