@@ -77,10 +77,7 @@ function countFlow(flow: Flow, ctx: MetricsContext): void {
   const { kind, editor, language } = exchange;
   const day = dayOf(flow.timings.end ?? Date.now(), ctx);
   day.backlog.push({ user: flow.client.user ?? 'anonymous', kind, editor, language });
-  day.writing ??= keepWriting(day, ctx).finally(() => {
-    day.writing = undefined;
-    if (day.date < dateOf(Date.now()) && day.backlog.length === 0) ctx.state.days.delete(day.date);
-  });
+  day.writing ??= keepWriting(day, ctx);
 }
 
 function add(counts: Day, { user, kind, editor, language }: Use): void {
@@ -170,11 +167,14 @@ async function keepWriting(day: OpenDay, ctx: MetricsContext): Promise<void> {
     } catch (error) {
       if (!state.failing) log.error(`cannot keep metrics: ${(error as Error).message}; they are tried again`, error);
       state.failing = true;
-      if (signal.aborted) return;
+      if (signal.aborted) break;
       pauseMs = RETRY_PAUSE_MS;
     }
     await sleep(pauseMs, undefined, { signal }).catch(() => {});
   }
+  // In one go with the look above: what is counted from here on begins to write anew.
+  day.writing = undefined;
+  if (day.date < dateOf(Date.now()) && day.backlog.length === 0) state.days.delete(day.date);
 }
 
 /** Whole or not at all. */

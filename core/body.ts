@@ -60,11 +60,14 @@ export class BodyCopy implements Body {
   }
 
   set(content: string | Uint8Array): void {
-    const bytes = typeof content === 'string' ? Buffer.from(content) : Buffer.from(content);
-    this.#replace(bytes);
-    this.#chunks = [bytes];
-    this.size = bytes.length;
-    this.#keptBytes = bytes.length;
+    this.#replace(typeof content === 'string' ? Buffer.from(content) : Buffer.from(content));
+  }
+
+  /** Has these bytes, and all of them, instead of what has come so far. */
+  restart(content: Buffer): void {
+    this.#chunks = [content];
+    this.size = content.length;
+    this.#keptBytes = content.length;
     this.#decoded = undefined;
   }
 }

@@ -22,15 +22,24 @@ export function describeOptions(addons: readonly NamedAddon[]): string {
   return addons
     .map(({ name, addon: { options } }) => {
       if (options === undefined) return `${name}: {}  # it has no options\n`;
-      return `${name}:\n${Object.entries(propertiesOf(options)).map(describe).join('')}`;
+      const defaults = defaultsOf(options);
+      const entries = Object.entries(propertiesOf(options));
+      return `${name}:\n${entries.map(([option, schema]) => describe(option, { ...defaults[option], ...schema })).join('')}`;
     })
     .join('\n');
 }
 
-function describe([name, schema]: [string, JsonSchema]): string {
+function describe(name: string, schema: JsonSchema): string {
   const comments = [...(schema.description ?? '').split('\n').filter((line) => line !== ''), typeOf(schema)];
   const value = schema.default === undefined ? `# ${name}: (not set)` : `${name}: ${JSON.stringify(schema.default)}`;
   return [...comments.map((line) => `# ${line}`), value].map((line) => `  ${line}\n`).join('');
+}
+
+/** What options are when none is set, in case that JSON Schema does not know; unknown where some have to be set. */
+function defaultsOf(schema: OptionsSchema): Readonly<Record<string, { default?: unknown }>> {
+  const result = schema.safeParse({});
+  const values = result.success ? Object.entries(result.data as object) : [];
+  return Object.fromEntries(values.map(([name, value]) => [name, { default: value }]));
 }
 
 /** A schema that is not zod's says the names of its options at most. */

@@ -26,7 +26,7 @@ const RUN_OPTIONS = {
   config: text('Config file  [addons.config.ts]'),
   confdir: text('Folder of the CA and secrets  [~/.insight-dump]'),
   watch: { ...flag('Take in saved scripts and config; --no-watch does not'), default: true },
-  'watch-poll': flag('Look for saves, where the file system does not tell of them'),
+  'watch-poll': flag('Only look for saves; use no events of the file system'),
   'allow-hosts': texts('Look only into hosts whose host:port matches this'),
   'ignore-hosts': texts('Never look into hosts matching this'),
   'connect-to': texts('HOST:PORT:ADDR:PORT, as curl’s; an empty HOST or PORT matches any'),

@@ -51,12 +51,18 @@ export abstract class HttpMessage implements Message {
     this.headers.delete('content-length');
   }
 
-  private replace(content: Buffer): void {
-    if (this.stage !== 'held') throw errors.notBuffered(this.kind, `${this.kind}Headers`);
+  /** Has this body, as it is to be on the wire, instead of its own. */
+  rewrite(content: Buffer): void {
     this.content = content;
-    this.headers.delete('content-encoding');
+    this.body.restart(content);
     this.headers.delete('transfer-encoding');
     this.headers.set('content-length', String(content.length));
+  }
+
+  private replace(content: Buffer): void {
+    if (this.stage !== 'held') throw errors.notBuffered(this.kind, `${this.kind}Headers`);
+    this.headers.delete('content-encoding');
+    this.rewrite(content);
   }
 }
 

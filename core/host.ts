@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Addon, Context, Log } from './addon.ts';
 import { Chain, type Instance, type Slot } from './chain.ts';
 import { errors, messageOf } from './errors.ts';
@@ -182,6 +183,8 @@ export class Host implements PinHost {
   #instance(script: Script, { name, addon }: NamedAddon, sources: OptionSources): Instance {
     const { log, paths } = this.#settings;
     const end = new AbortController();
+    // Addons are told to bind to it whatever they have under way, however much that is.
+    setMaxListeners(0, end.signal);
     const instance: Instance = {
       name,
       addon,

@@ -66,7 +66,7 @@ export function changedOptions(
   return new Set([...keys].filter((key) => show(before[key]) !== show(after[key])));
 }
 
-/** Puts a flag's text in as the first reading of it that the schema has nothing against. */
+/** Puts a flag's text in as that reading of it which the schema has least against; the first of those. */
 function withFlag(
   schema: NonNullable<Addon['options']>,
   values: Record<string, unknown>,
@@ -74,11 +74,15 @@ function withFlag(
   texts: FlagValues,
 ): Record<string, unknown> {
   const candidates = readings(texts).map((reading) => ({ ...values, [key]: reading }));
-  const fits = (candidate: Record<string, unknown>): boolean => {
+  // What is wrong deep inside is of the right kind: its message is about the value, and not about how it was read.
+  const fit = (candidate: Record<string, unknown>): number => {
     const result = schema.safeParse(candidate);
-    return result.success || !result.error.issues.some(({ path }) => path[0] === key);
+    const depths = result.success
+      ? []
+      : result.error.issues.filter(({ path }) => path[0] === key).map(({ path }) => path.length);
+    return depths.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...depths);
   };
-  return candidates.find(fits) ?? (candidates[0] as Record<string, unknown>);
+  return candidates.reduce((best, candidate) => (fit(candidate) > fit(best) ? candidate : best));
 }
 
 /** What the text of a flag can mean: text, a boolean, a number, JSON; or a list of those. */

@@ -23,14 +23,20 @@ export async function runProxy(
   // An addon's timer or forgotten promise is no reason to end.
   process.on('uncaughtException', (error) => master.report(error));
   process.on('unhandledRejection', (reason) => master.report(reason));
-  await master.start();
+  // From here on, so that whoever stops it while it starts has its addons ended too.
+  const started = master.start();
+  stopOnSignals(started, master, logs);
+  await started;
+}
 
+function stopOnSignals(started: Promise<void>, master: Master, logs: Logs): void {
   let stopping = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, async () => {
       if (stopping) process.exit(EXIT_IMPATIENT);
       stopping = true;
       logs.child().info('👋 stopping');
+      await started.catch(() => {});
       await master.stop();
       await logs.close();
       process.exit(0);

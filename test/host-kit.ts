@@ -5,6 +5,7 @@ import { type HeaderPair, Headers } from '../core/headers.ts';
 import { Host, type HostLimits, type OptionSources } from '../core/host.ts';
 import type { FlagValues } from '../core/options.ts';
 import type { Script } from '../core/script.ts';
+import { chunksOf } from './kit/test-flow.ts';
 import { type FlowParts, type LogLine, MemoryLog, makeFlow, type TestFlow } from './kit.ts';
 
 /** A flow that is over, without any hook having seen it. */
@@ -14,7 +15,7 @@ export function endedFlow(parts: FlowParts = {}): TestFlow {
   const { status = 200, headers = {}, body = '' } = parts.response ?? {};
   const list = new Headers(Object.entries(headers) as HeaderPair[]);
   flow.response = new HttpResponse({ status, statusText: 'OK', headers: list, httpVersion: '1.1' }, 1e7);
-  flow.response.body.push(Buffer.from(body));
+  for (const chunk of chunksOf(body)) flow.response.body.push(chunk);
   flow.error = parts.error;
   flow.timings.end = flow.now();
   return flow;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { defineAddon, type Flow } from '../core/addon.ts';
@@ -66,6 +66,57 @@ describe('the kit', () => {
     assert.deepEqual([edited.sent?.body, edited.received?.body], ['<IN!>', 'edited']);
     assert.equal(edited.received?.headers.get('content-length'), '6');
     assert.equal((await run('/other')).sent?.body, 'IN!');
+    await addon.stop();
+  });
+
+  it('takes bodies in chunks', async () => {
+    const seen: string[] = [];
+    const note = (chunk: Uint8Array, last: boolean) => {
+      if (!last) seen.push(Buffer.from(chunk).toString());
+      return chunk;
+    };
+    const addon = await testAddon(
+      defineAddon({
+        requestHeaders: (flow) => flow.request.transform(note),
+        responseHeaders: (flow) => flow.response.transform(note),
+      }),
+    );
+    const { sent, received } = await addon.run(
+      makeFlow({ body: ['a', 'b'], response: { body: ['c', '', Buffer.from('d')] } }),
+    );
+    assert.deepEqual(seen, ['a', 'b', 'c', 'd']);
+    assert.deepEqual([sent?.body, received?.body], ['ab', 'cd']);
+    await addon.stop();
+  });
+
+  it('replaces the answer to a request that has been streamed, as the engine does', async () => {
+    const addon = await testAddon(defineAddon({ request: (flow) => flow.respond({ status: 418 }) }));
+    const { sent, received } = await addon.run(makeFlow({ body: 'in' }));
+    assert.deepEqual([sent?.body, received?.status], ['in', 418]);
+    await addon.stop();
+  });
+
+  it('gives folders to write to', async () => {
+    const addon = await testAddon(
+      defineAddon({
+        running({ paths }) {
+          for (const each of Object.values(paths)) writeFileSync(`${each}/x`, '');
+        },
+      }),
+    );
+    assert.ok(existsSync(`${addon.paths.logs}/x`));
+    await addon.stop();
+    assert.ok(!existsSync(addon.paths.logs));
+  });
+
+  it('fails with what a hook throws, which the proxy would only say', async () => {
+    const throws = () => {
+      throw new RangeError('mine');
+    };
+    const addon = await testAddon(defineAddon({ connect: throws, response: throws }));
+    await assert.rejects(addon.run(makeFlow()), RangeError);
+    await assert.rejects(addon.connect(makeTunnel()), RangeError);
+    assert.match(addon.log.of('error')[0] ?? '', /^response failed at .*: mine$/);
     await addon.stop();
   });
 

@@ -8,4 +8,11 @@ export { type AddonTest, type TestOptions, testAddon, testScript } from './kit/a
 export type { Arrived, Outcome } from './kit/flow-run.ts';
 export { type LogLine, MemoryLog } from './kit/memory-log.ts';
 export { type ScriptTest, tempScript } from './kit/script-test.ts';
-export { type FlowParts, type HeadersGiven, makeFlow, makeTunnel, type TestFlow } from './kit/test-flow.ts';
+export {
+  type BodyGiven,
+  type FlowParts,
+  type HeadersGiven,
+  makeFlow,
+  makeTunnel,
+  type TestFlow,
+} from './kit/test-flow.ts';

@@ -8,7 +8,7 @@ import type { Pin } from '../pin.ts';
 import { ClientAnswer } from './client-answer.ts';
 import { answerOf, Cut, cutOf } from './cut.ts';
 import { dropHopByHop, isBodiless, type NodeRequest, type NodeResponse, requestHeaders } from './head.ts';
-import { BodyCut, collectBody, relayBody } from './relay.ts';
+import { BodyCut, collectBody, relayBody, transformHeld } from './relay.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A request as it came from a client, and the streams to read and answer it on. */
@@ -95,7 +95,7 @@ export class Exchange {
     const { request, timings } = this.#flow;
     request.content = await collectBody(this.#in.stream, request, 'request', BUFFER_LIMIT_BYTES);
     timings.requestEnd = this.#flow.now();
-    request.headers.set('content-length', String(request.content.length));
+    if (hasBody(this.#in)) request.headers.set('content-length', String(request.content.length));
     request.stage = 'held';
     await this.#hook('request');
   }
@@ -195,6 +195,7 @@ export class Exchange {
     this.#in.stream.resume();
     const response = this.#takeAnswer();
     await this.#hook('responseHeaders');
+    if (this.#flow.answer === undefined) await transformHeld(response);
     await this.#send(this.#flow.answer === undefined ? response : this.#takeAnswer());
   }
 

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { ChunkTransform, ChunkTransformResult } from '../addon.ts';
 import { errors } from '../errors.ts';
 import type { HttpMessage } from '../flow.ts';
@@ -117,6 +117,14 @@ export async function collectBody(
     if (message.body.truncated) throw errors.bodyTooLarge(kind, limitBytes);
   }
   return message.body.raw();
+}
+
+/** Takes a body that is here as a whole through the message's transforms. */
+export async function transformHeld(message: HttpMessage): Promise<void> {
+  if (message.transforms.length === 0 || message.content === undefined) return;
+  const pieces: Uint8Array[] = [];
+  for await (const piece of transformed(Readable.from([message.content]), message)) pieces.push(piece);
+  message.rewrite(Buffer.concat(pieces));
 }
 
 /** A body as it leaves the last of the message's transforms. */

@@ -89,14 +89,10 @@ describe('a body', () => {
   });
 
   it('takes what it is set to', () => {
-    let replaced = '';
-    const copy = new BodyCopy(new Headers(), 10, (content) => {
-      replaced = content.toString();
-    });
+    const copy = new BodyCopy(new Headers(), 10, (content) => copy.restart(content));
     copy.push(Buffer.from('old'));
     copy.set('new and longer than its limit');
     assert.equal(copy.text(), 'new and longer than its limit');
     assert.equal(copy.truncated, false);
-    assert.equal(replaced, 'new and longer than its limit');
   });
 });

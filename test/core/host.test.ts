@@ -195,6 +195,21 @@ describe('the life of an addon', () => {
     });
   }
 
+  it('may bind any number of things to its signal', async () => {
+    const { use } = makeHost();
+    const warnings: Error[] = [];
+    const listen = (warning: Error) => void warnings.push(warning);
+    process.on('warning', listen);
+    await use({
+      load({ signal }) {
+        for (let i = 0; i < 50; i++) signal.addEventListener('abort', () => {});
+      },
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', listen);
+    assert.deepEqual(warnings, []);
+  });
+
   it('refuses two addons of one name, and changes nothing', async () => {
     const { host, use } = makeHost();
     await use({ name: 'one' });

@@ -67,6 +67,14 @@ describe('options', () => {
     );
   });
 
+  it('are refused for what is wrong in them, and not for how a flag was read', () => {
+    const picky = {
+      options: z.object({ hosts: z.array(z.string().regex(/^[a-z.]+$/, 'no name of a host')).default([]) }),
+    };
+    const flags = new Map([['hosts', ['a b'] as const]]);
+    assert.throws(() => resolveOptions('picky', picky, {}, flags), { message: /hosts\.0: no name of a host/ });
+  });
+
   it('cannot be set for an addon that has none', () => {
     assert.throws(() => resolveOptions('bare', {}, { a: 1 }, new Map()), {
       message: 'bare: it has no options, so "a" cannot be set',

@@ -199,6 +199,19 @@ describe('a started proxy', () => {
   });
 });
 
+describe('a proxy that is stopped while it starts', () => {
+  it('ends its addons, and exits with 0', async () => {
+    const slow = `export async function running(ctx) { ctx.log.info('slow runs'); await new Promise((r) => setTimeout(r, 300)); }
+      export function done(ctx) { ctx.log.info('slow is done'); }`;
+    const cli = new CliProcess({ args: ['-s', 'slow.ts'], files: { 'slow.ts': slow } });
+    await cli.said(/slow runs/);
+    cli.kill('SIGTERM');
+    assert.equal(await cli.ended, 0);
+    assert.match(cli.output, /slow is done/);
+    await cli.stop();
+  });
+});
+
 function tryRead(cli: CliProcess): string {
   try {
     return cli.read('logs/insight-dump.log');

@@ -15,6 +15,14 @@ const SCRIPT = `
   const decoder = new TextDecoder();
   const acts: Record<string, Record<string, (flow: any) => unknown>> = {
     '/respond-at-head': { requestHeaders: (flow) => flow.respond({ status: 418, headers: { 'x-made': 'here' }, body: 'teapot' }) },
+    '/respond-and-transform': {
+      requestHeaders: (flow) => flow.respond({ status: 200, body: 'made here' }),
+      responseHeaders(flow) {
+        flow.response.buffer();
+        flow.response.transform((chunk, last) => (last ? '!' : decoder.decode(chunk).toUpperCase()));
+      },
+      response: (flow) => flow.response.body.set(flow.response.body.text() + '!'),
+    },
     '/respond-at-request': {
       requestHeaders: (flow) => flow.request.buffer(),
       request: (flow) => flow.respond({ status: 200, body: 'you sent ' + flow.request.body.text() }),
@@ -33,6 +41,7 @@ const SCRIPT = `
       responseHeaders: (flow) => flow.response.buffer(),
       response: (flow) => flow.response.body.set(flow.response.body.text().replaceAll('GET', 'GOT')),
     },
+    '/buffer-nothing': { requestHeaders: (flow) => flow.request.buffer() },
     '/edit-unbuffered': { response: (flow) => flow.response.body.set('x') },
     '/transform': {
       requestHeaders: (flow) => flow.request.transform((chunk) => decoder.decode(chunk).toUpperCase()),
@@ -106,6 +115,11 @@ describe('a hook', () => {
     await hooksBecome('/respond-at-head', ['requestHeaders', 'responseHeaders 418', 'response 418']);
   });
 
+  it('buffers and transforms an answer that was made here as it does others', async () => {
+    const { body, headers } = await request('/respond-and-transform');
+    assert.deepEqual([body, headers['content-length']], ['MADE HERE!!', '11']);
+  });
+
   it('answers after the buffered request, at the response head, and after the buffered response', async () => {
     const count = fake.requests.length;
     assert.equal((await request('/respond-at-request', 'this')).body, 'you sent this');
@@ -138,6 +152,11 @@ describe('a hook', () => {
     assert.equal(JSON.parse(body).method, 'GOT');
     assert.equal(headers['content-encoding'], undefined);
     assert.equal(headers['content-length'], String(Buffer.byteLength(body)));
+  });
+
+  it('adds no body to a request without one when it buffers it', async () => {
+    const { headers, body } = JSON.parse((await request('/buffer-nothing')).body);
+    assert.deepEqual([headers['content-length'], headers['transfer-encoding'], body], [undefined, undefined, '']);
   });
 
   it('transforms chunks on their way, sync and async, one after the other, with a last call', async () => {

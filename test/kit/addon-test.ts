@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Addon } from '../../core/addon.ts';
 import { Host, type HostLimits, type OptionSources } from '../../core/host.ts';
 import * as api from '../../core/index.ts';
+import type { Pin } from '../../core/pin.ts';
 import { readAddons } from '../../core/read-addons.ts';
 import type { NamedAddon, ScriptSpec } from '../../core/script.ts';
 import { nameScripts } from '../../core/script-names.ts';
@@ -16,6 +17,7 @@ import type { TestFlow } from './test-flow.ts';
 export const MODULES = { 'insight-dump': api };
 
 export interface TestOptions {
+  /** The addon's own options, without its name; all addons of one script get the same. */
   readonly options?: Readonly<Record<string, unknown>>;
   /** Folders for what it writes; temporary ones that `stop()` removes when they are not given. */
   readonly logs?: string;
@@ -23,12 +25,22 @@ export interface TestOptions {
   readonly limits?: Partial<HostLimits>;
 }
 
+/** A host that remembers what went wrong in hooks. */
+class TestHost extends Host {
+  readonly faults: unknown[] = [];
+
+  override fault(...fault: Parameters<Host['fault']>): void {
+    super.fault(...fault);
+    this.faults.push(fault[2]);
+  }
+}
+
 /** An addon that lives, and the flows that run through it. */
 export class AddonTest {
   readonly log = new MemoryLog();
   readonly paths: { readonly logs: string; readonly confdir: string };
   /** The host that holds it, as the proxy's does. */
-  readonly host: Host;
+  readonly host: TestHost;
   #options: Readonly<Record<string, unknown>>;
   readonly #temporary: string | undefined;
 
@@ -37,8 +49,9 @@ export class AddonTest {
     this.#temporary = logs === undefined || confdir === undefined ? temporaryFolder() : undefined;
     const folder = this.#temporary ?? '';
     this.paths = { logs: logs ?? path.join(folder, 'logs'), confdir: confdir ?? path.join(folder, 'conf') };
+    for (const each of Object.values(this.paths)) mkdirSync(each, { recursive: true });
     const all = { hookTimeoutMs: 10_000, lifecycleTimeoutMs: 5_000, drainMs: 1_000, ...limits };
-    this.host = new Host({ log: this.log, paths: this.paths, limits: all }, this.sources());
+    this.host = new TestHost({ log: this.log, paths: this.paths, limits: all }, this.sources());
   }
 
   /** Brings these addons to life: `load`, `configure`, `running`. @throws what one of them throws; nothing is left */
@@ -54,24 +67,18 @@ export class AddonTest {
     return this;
   }
 
-  /** Runs a flow through all its hooks in their order, and says what arrived at both ends. */
-  async run(flow: TestFlow): Promise<Outcome> {
-    const pin = this.host.pin();
-    try {
-      return await new FlowRun(flow, pin).run();
-    } finally {
-      pin.release();
-    }
+  /**
+   * Runs a flow through all its hooks in their order, and says what arrived at both ends.
+   *
+   * @throws what a hook threw; in the proxy, that would be logged, and the flow went on
+   */
+  run(flow: TestFlow): Promise<Outcome> {
+    return this.#pinned((pin) => new FlowRun(flow, pin).run());
   }
 
-  /** Runs the `connect` hook. */
+  /** Runs the `connect` hook. @throws what it threw */
   async connect(tunnel: TunnelRequest): Promise<TunnelRequest> {
-    const pin = this.host.pin();
-    try {
-      await pin.dispatch('connect', tunnel);
-    } finally {
-      pin.release();
-    }
+    await this.#pinned(async (pin) => pin.dispatch('connect', tunnel));
     return tunnel;
   }
 
@@ -91,6 +98,18 @@ export class AddonTest {
   async stop(): Promise<void> {
     await this.host.stop();
     if (this.#temporary !== undefined) rmSync(this.#temporary, { recursive: true, force: true });
+  }
+
+  async #pinned<T>(run: (pin: Pin) => Promise<T>): Promise<T> {
+    const pin = this.host.pin();
+    this.host.faults.length = 0;
+    try {
+      const result = await run(pin);
+      if (this.host.faults.length > 0) throw this.host.faults[0];
+      return result;
+    } finally {
+      pin.release();
+    }
   }
 
   protected sources(): OptionSources {

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import type { AnsweredFlow, FailedFlow, FlowError, HeaderList } from '../../core/addon.ts';
-import { collectBody } from '../../core/engine/relay.ts';
+import { collectBody, transformHeld } from '../../core/engine/relay.ts';
 import { type HttpFlow, type HttpMessage, HttpResponse } from '../../core/flow.ts';
 import type { Pin } from '../../core/pin.ts';
-import { BODY_LIMIT_BYTES, headersOf, type TestFlow } from './test-flow.ts';
+import { BODY_LIMIT_BYTES, chunksOf, headersOf, type TestFlow } from './test-flow.ts';
 
 /** A message as it arrived at the other end. */
 export interface Arrived {
@@ -38,18 +38,18 @@ export class FlowRun {
     if (this.#flow.killed) return this.#fail(KILLED);
     if (this.#flow.answer === undefined) await this.#arriveRequest();
     if (this.#flow.killed) return this.#fail(KILLED);
-    if (this.#flow.answer !== undefined) return this.#answer();
+    // Streamed, it has reached the upstream by now, whose answer is replaced later.
+    if (this.#flow.answer !== undefined && request.stage !== 'streaming') return this.#answer();
     this.#sent = { method: request.method, url: request.url, ...arrived(request) };
     return this.#respond();
   }
 
   async #arriveRequest(): Promise<void> {
     const { request } = this.#flow;
-    await arrive(request, this.#flow.requestBody, 'request');
+    await arrive(request, this.#flow.requestChunks, 'request');
     this.#flow.timings.requestEnd = this.#flow.now();
     request.stage = request.wantsBuffer ? 'held' : 'streaming';
     await this.#pin.dispatch('request', this.#flow);
-    request.stage = 'sent';
   }
 
   async #respond(): Promise<Outcome> {
@@ -64,16 +64,17 @@ export class FlowRun {
     await this.#pin.dispatch('responseHeaders', flow as AnsweredFlow);
     if (flow.killed) return this.#fail(KILLED);
     if (flow.answer !== undefined) return this.#conclude(this.#takeAnswer());
-    await arrive(response, Buffer.from(body), 'response');
+    await arrive(response, chunksOf(body), 'response');
     if (failure !== undefined) return this.#fail(failure);
     flow.answerable = response.wantsBuffer;
-    response.stage = response.wantsBuffer ? 'held' : 'streaming';
     return this.#conclude(response);
   }
 
   async #answer(): Promise<Outcome> {
     const response = this.#takeAnswer();
     await this.#pin.dispatch('responseHeaders', this.#flow as AnsweredFlow);
+    if (this.#flow.killed) return this.#fail(KILLED);
+    if (this.#flow.answer === undefined) await transformHeld(response);
     return this.#conclude(this.#flow.answer === undefined ? response : this.#takeAnswer());
   }
 
@@ -82,13 +83,13 @@ export class FlowRun {
     const response = HttpResponse.from(flow.answer as NonNullable<HttpFlow['answer']>);
     flow.answer = undefined;
     flow.response = response;
-    response.stage = 'held';
     return response;
   }
 
   async #conclude(response: HttpResponse): Promise<Outcome> {
     const flow = this.#flow;
     flow.timings.end = flow.now();
+    response.stage = response.content === undefined ? 'streaming' : 'held';
     await this.#pin.dispatch('response', flow as AnsweredFlow);
     const last = flow.answer === undefined ? response : this.#takeAnswer();
     return { sent: this.#sent, received: { status: last.status, ...arrived(last) } };
@@ -105,8 +106,8 @@ export class FlowRun {
 const KILLED: FlowError = { by: 'addon', code: 'KILLED', message: 'an addon killed the flow' };
 
 /** Takes a body through a message's transforms into its copy; holds it where the addon asked for that. */
-async function arrive(message: HttpMessage, body: Buffer, kind: 'request' | 'response'): Promise<void> {
-  const whole = await collectBody(Readable.from(body.length > 0 ? [body] : []), message, kind, BODY_LIMIT_BYTES);
+async function arrive(message: HttpMessage, chunks: readonly Buffer[], kind: 'request' | 'response'): Promise<void> {
+  const whole = await collectBody(Readable.from(chunks), message, kind, BODY_LIMIT_BYTES);
   if (message.wantsBuffer) message.content = whole;
 }
 

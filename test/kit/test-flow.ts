@@ -7,6 +7,9 @@ export const BODY_LIMIT_BYTES = 32 * 1024 * 1024;
 
 export type HeadersGiven = Readonly<Record<string, string>> | readonly HeaderPair[];
 
+/** A body as a whole; or the chunks that it comes in, which transforms get one by one. */
+export type BodyGiven = string | Uint8Array | readonly (string | Uint8Array)[];
+
 /** What a flow is to be; everything has a default. */
 export interface FlowParts {
   /** Default `GET`, or `POST` when there is a body. */
@@ -14,7 +17,7 @@ export interface FlowParts {
   /** Default `https://api.githubcopilot.com/`. */
   readonly url?: string;
   readonly headers?: HeadersGiven;
-  readonly body?: string | Uint8Array;
+  readonly body?: BodyGiven;
   /** Who asks; undefined for nobody. Default `alice`. */
   readonly user?: string | undefined;
   /** IP address of the client. */
@@ -23,7 +26,7 @@ export interface FlowParts {
   readonly response?: {
     readonly status?: number;
     readonly headers?: HeadersGiven;
-    readonly body?: string | Uint8Array;
+    readonly body?: BodyGiven;
   };
   /** How the exchange fails, after what `response` says of it has come, if it says anything. */
   readonly error?: FlowError;
@@ -33,11 +36,13 @@ export interface FlowParts {
 export class TestFlow extends HttpFlow {
   readonly upstream: FlowParts['response'];
   readonly failure: FlowError | undefined;
-  readonly requestBody: Buffer;
+  /** The request body, as it comes. */
+  readonly requestChunks: readonly Buffer[];
 
   constructor(parts: FlowParts = {}) {
     const { url = 'https://api.githubcopilot.com/', body = '', headers = {}, address = '10.0.0.1' } = parts;
-    const { method = body === '' ? 'GET' : 'POST' } = parts;
+    const chunks = chunksOf(body);
+    const { method = chunks.length === 0 ? 'GET' : 'POST' } = parts;
     const user = 'user' in parts ? parts.user : 'alice';
     const head = { method, target: TARGET, path: '/', headers: headersOf(headers), httpVersion: '2.0' } as const;
     super({ id: 'client-1', address, port: 50_000, user }, new HttpRequest(head, BODY_LIMIT_BYTES));
@@ -45,7 +50,11 @@ export class TestFlow extends HttpFlow {
     this.request.url = url;
     this.upstream = parts.response;
     this.failure = parts.error;
-    this.requestBody = Buffer.from(body);
+    this.requestChunks = chunks;
+  }
+
+  get requestBody(): Buffer {
+    return Buffer.concat(this.requestChunks);
   }
 }
 
@@ -70,4 +79,10 @@ export function makeTunnel(
 
 export function headersOf(given: HeadersGiven): Headers {
   return new Headers(Array.isArray(given) ? given : (Object.entries(given) as HeaderPair[]));
+}
+
+/** The chunks of a body; empty ones are none. */
+export function chunksOf(body: BodyGiven): Buffer[] {
+  const pieces = typeof body === 'string' || body instanceof Uint8Array ? [body] : body;
+  return pieces.filter(({ length }) => length > 0).map((piece) => Buffer.from(piece));
 }
