@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, it, mock } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Stamps } from '../../core/stamps.ts';
+import { Watcher, type WatchMode } from '../../core/watch.ts';
+import { eventually, makeFolder } from '../proxy-process.ts';
+
+/** Longer than a look and the settling after it. */
+const QUIET_MS = 700;
+
+describe('the watcher', () => {
+  let folder: string;
+  let watcher: Watcher;
+  let told: string[];
+  beforeEach(() => {
+    folder = makeFolder({ 'one.ts': '', 'two.ts': '', 'other.txt': '' });
+    told = [];
+  });
+  afterEach(async () => {
+    await watcher.close();
+    mock.timers.reset();
+    rmSync(folder, { recursive: true });
+  });
+
+  const at = (name: string) => path.join(folder, name);
+  const start = async (mode: WatchMode) => {
+    watcher = new Watcher(
+      mode,
+      (id) => told.push(id),
+      (error) => assert.fail(String(error)),
+    );
+    for (const [id, files] of [
+      ['one', ['one.ts']],
+      ['both', ['one.ts', 'two.ts']],
+    ] as const) {
+      const stamps = new Stamps();
+      for (const file of files) await stamps.take('content', at(file));
+      watcher.set(id, stamps);
+    }
+    // Events come once the file system has been asked for them.
+    await sleep(200);
+  };
+  const tells = (...ids: readonly string[]) =>
+    eventually(
+      () => `told of ${ids}; it was of ${told}`,
+      () => told.length >= ids.length,
+    ).then(() => assert.deepEqual(told.sort(), [...ids].sort()));
+
+  it('is told by events, without looking', async () => {
+    mock.timers.enable({ apis: ['setInterval'] });
+    await start('events');
+    writeFileSync(at('two.ts'), 'saved');
+    await tells('both');
+  });
+
+  for (const mode of ['events', 'poll'] as const) {
+    it(`tells each change once, of all that it concerns (${mode})`, async () => {
+      await start(mode);
+      writeFileSync(at('one.ts'), 'saved');
+      await tells('both', 'one');
+      await sleep(QUIET_MS);
+      assert.equal(told.length, 2);
+    });
+  }
+
+  it('tells of nothing else, and of nothing that it is to forget', async () => {
+    await start('events');
+    watcher.delete('one');
+    writeFileSync(at('other.txt'), 'saved');
+    writeFileSync(at('new.ts'), '');
+    await sleep(QUIET_MS);
+    assert.deepEqual(told, []);
+    writeFileSync(at('one.ts'), 'saved');
+    await tells('both');
+  });
+
+  it('tells of nothing when it is off', async () => {
+    await start('off');
+    writeFileSync(at('one.ts'), 'saved');
+    await sleep(QUIET_MS);
+    assert.deepEqual(told, []);
+  });
+});
