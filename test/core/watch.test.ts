@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { cpSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it, mock } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -53,6 +53,22 @@ describe('the watcher', () => {
     await start('events');
     writeFileSync(at('two.ts'), 'saved');
     await tells('both');
+  });
+
+  it('is told by events again of what lies in a folder that was replaced', async () => {
+    mock.timers.enable({ apis: ['setInterval'] });
+    await start('events');
+    const moved = `${folder}-moved`;
+    renameSync(folder, moved);
+    cpSync(moved, folder, { recursive: true });
+    // A look finds it.
+    mock.timers.tick(500);
+    await tells('both', 'one');
+    told = [];
+    await sleep(200);
+    writeFileSync(at('two.ts'), 'saved');
+    await tells('both');
+    rmSync(moved, { recursive: true });
   });
 
   for (const mode of ['events', 'poll'] as const) {

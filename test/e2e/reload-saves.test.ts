@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { cpSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProxyProcess } from '../proxy-process.ts';
@@ -108,15 +109,19 @@ describe('a save of an addon is live, and costs no request', () => {
     }
   });
 
-  it('when a helper is new, also if it comes after its first import', async () => {
-    proxy.write('my/tag.ts', taggingFrom('./new/helper.ts'));
-    await proxy.said(/my\/tag\.ts:3:23: Could not resolve "\.\/new\/helper\.ts"; the last good version stays/);
-    await stays('start', 200);
-    proxy.write('my/new/helper.ts', helper('helped'));
-    await live('helped');
-    proxy.write('my/new/helper.ts', helper('helped again'));
-    await live('helped again');
-  });
+  for (const specifier of ['./new/helper.ts', './new/helper', './helper']) {
+    it(`when a helper is new, also if it comes after its first import as ${specifier}`, async () => {
+      const file = path.join('my', specifier.replace(/(\.ts)?$/, '.ts'));
+      const since = proxy.output.length;
+      proxy.write('my/tag.ts', taggingFrom(specifier));
+      await proxy.said(/my\/tag\.ts:3:23: Could not resolve "\.\/.*helper.*"; the last good version stays/, since);
+      await stays('start', 200);
+      proxy.write(file, helper('helped'));
+      await live('helped');
+      proxy.write(file, helper('helped again'));
+      await live('helped again');
+    });
+  }
 
   it('when a helper goes: one that is not needed any more, and one that is', async () => {
     proxy.write('my/helper.ts', helper('helped'));
@@ -166,7 +171,8 @@ describe('a save of an addon is live, and costs no request', () => {
   it('when it lies behind a folder that is a symbolic link, which is turned to the next release', async () => {
     for (const release of ['a', 'b']) proxy.write(`my/${release}/tag.ts`, tagging(`release ${release}`));
     symlinkSync('a', proxy.path('my/current'));
-    proxy.write('my/tag.ts', `export { default } from './current/tag.ts';`);
+    // Without an extension, no file of that very name is there.
+    proxy.write('my/tag.ts', `export { default } from './current/tag';`);
     await live('release a');
     symlinkSync('b', proxy.path('my/next'));
     renameSync(proxy.path('my/next'), proxy.path('my/current'));
