@@ -45,11 +45,20 @@ export interface Hooks<Options = unknown, State = unknown> {
   /** This instance is replaced, removed, or the proxy stops. Awaited, with a time limit: flush and close. */
   done?(ctx: Context<Options, State>): unknown;
 
+  /** A client has opened a TCP connection; nothing has been read from it. `client.close()` turns it away. */
+  clientConnected?(client: ClientConnection, ctx: Context<Options, State>): unknown;
+
+  /** That connection is closed, by whomever. */
+  clientDisconnected?(client: ClientConnection, ctx: Context<Options, State>): unknown;
+
   /**
    * A client asks for a host: with CONNECT, or with a plain `http://` request. Nothing has been sent upstream. Say who
    * the user is (`tunnel.client.user`), and whether to look inside, to pass it on blindly, or to deny it.
    */
   connect?(tunnel: Tunnel, ctx: Context<Options, State>): unknown;
+
+  /** A client broke off the TLS handshake in an intercepted tunnel, mostly because it does not trust our CA. */
+  tlsFailed?(tunnel: Tunnel, error: TlsFailure, ctx: Context<Options, State>): unknown;
 
   /**
    * The request head is here, its body is not. Edit the head; `flow.respond()` to answer without the upstream;
@@ -71,6 +80,15 @@ export interface Hooks<Options = unknown, State = unknown> {
 
   /** The exchange failed or was cut; `flow.error` says how and by whom. A flow gets either `response` or `error`. */
   error?(flow: FailedFlow, ctx: Context<Options, State>): unknown;
+
+  /** A WebSocket has opened: after the `response` of its flow, whose status is 101. */
+  websocketStart?(flow: AnsweredFlow, ctx: Context<Options, State>): unknown;
+
+  /** A whole message has come, from either end, and has not been passed on: edit its content, or drop it. */
+  websocketMessage?(flow: AnsweredFlow, message: WebSocketMessage, ctx: Context<Options, State>): unknown;
+
+  /** The WebSocket has closed; `close` says how. */
+  websocketEnd?(flow: AnsweredFlow, close: WebSocketClose, ctx: Context<Options, State>): unknown;
 }
 
 /** A hook's name. */
@@ -143,6 +161,20 @@ export interface Client {
   readonly port: number;
   /** Set by the addon that authenticates. */
   user: string | undefined;
+}
+
+/** A client's TCP connection as such. Who the user is shows later, in `connect`. */
+export interface ClientConnection extends Client {
+  /** Close it. In `clientConnected`, nothing is ever read from it. */
+  close(): void;
+}
+
+/** Why a client broke off a TLS handshake. */
+export interface TlsFailure {
+  /** In short: `cert-rejected`, `no-shared-cipher`, `closed`, `reset`, `handshake-timeout`, or `unknown`. */
+  readonly cause: string;
+  /** For people: who refused which certificate, and what to do. */
+  readonly message: string;
 }
 
 /** A client's wish to reach a host. */
@@ -288,6 +320,28 @@ export interface Body {
   json(): unknown;
   /** Replace a buffered body. `content-length` is set and `content-encoding` removed for you. */
   set(content: string | Uint8Array): void;
+}
+
+/** A message on a WebSocket (RFC 6455). It is here as a whole, uncompressed, whatever frames it came in. */
+export interface WebSocketMessage {
+  readonly from: 'client' | 'server';
+  /** Text, or binary. */
+  readonly isText: boolean;
+  /** What is passed on; text as UTF-8. Assign to change it. */
+  content: Uint8Array;
+  /** `content` as text. Assign to change it. */
+  text: string;
+  /** Do not pass it on. */
+  drop(): void;
+}
+
+/** How a WebSocket was closed. */
+export interface WebSocketClose {
+  /** Who closed it, or broke off. */
+  readonly by: 'client' | 'server' | 'proxy';
+  /** RFC 6455, section 7.4: 1000 is normal, 1006 stands for a connection that broke off. */
+  readonly code: number;
+  readonly reason: string;
 }
 
 /** Headers, in order, with duplicates. Names are compared without case, and kept as they were written. */

@@ -1,4 +1,12 @@
-import type { Flow, HookName, Tunnel } from './addon.ts';
+import type {
+  ClientConnection,
+  Flow,
+  HookName,
+  TlsFailure,
+  Tunnel,
+  WebSocketClose,
+  WebSocketMessage,
+} from './addon.ts';
 
 /**
  * The hooks as data, in the order in which one instance and one flow meet them. `copies` says of which messages an
@@ -8,20 +16,39 @@ export const HOOKS = {
   load: { phase: 'lifecycle' },
   configure: { phase: 'lifecycle' },
   running: { phase: 'lifecycle' },
+  clientConnected: { phase: 'traffic' },
   connect: { phase: 'traffic' },
+  tlsFailed: { phase: 'traffic' },
   requestHeaders: { phase: 'traffic' },
   request: { phase: 'traffic', copies: ['request'] },
   responseHeaders: { phase: 'traffic' },
   response: { phase: 'traffic', copies: ['request', 'response'] },
   error: { phase: 'traffic', copies: ['request', 'response'] },
+  websocketStart: { phase: 'traffic' },
+  websocketMessage: { phase: 'traffic' },
+  websocketEnd: { phase: 'traffic' },
+  clientDisconnected: { phase: 'traffic' },
   done: { phase: 'lifecycle' },
 } as const satisfies Record<HookName, { phase: 'lifecycle' | 'traffic'; copies?: readonly ('request' | 'response')[] }>;
 
 export type LifecycleHook = 'load' | 'configure' | 'running' | 'done';
 export type TrafficHook = Exclude<HookName, LifecycleHook>;
 
-/** What a traffic hook is called with. */
-export type Subject<Hook extends TrafficHook> = Hook extends 'connect' ? Tunnel : Flow;
+/** What each traffic hook is called with, before its context; what a flow has by then is the engine's to know. */
+export interface HookArguments {
+  clientConnected: [ClientConnection];
+  connect: [Tunnel];
+  tlsFailed: [Tunnel, TlsFailure];
+  requestHeaders: [Flow];
+  request: [Flow];
+  responseHeaders: [Flow];
+  response: [Flow];
+  error: [Flow];
+  websocketStart: [Flow];
+  websocketMessage: [Flow, WebSocketMessage];
+  websocketEnd: [Flow, WebSocketClose];
+  clientDisconnected: [ClientConnection];
+}
 
 export const HOOK_NAMES = Object.keys(HOOKS) as HookName[];
 

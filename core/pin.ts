@@ -1,6 +1,6 @@
 import type { Chain, Instance } from './chain.ts';
 import { errors } from './errors.ts';
-import type { Subject, TrafficHook } from './hooks.ts';
+import type { HookArguments, TrafficHook } from './hooks.ts';
 import { isThenable, withTimeLimit } from './time-limit.ts';
 
 /** What a pin needs of its host. */
@@ -37,7 +37,7 @@ export class Pin {
    *
    * @throws InsightError `requiredAddonFailed`, when an addon that traffic may not go without failed
    */
-  dispatch<Hook extends TrafficHook>(hook: Hook, subject: Subject<Hook>): void | Promise<void> {
+  dispatch<Hook extends TrafficHook>(hook: Hook, ...subject: HookArguments[Hook]): void | Promise<void> {
     const takers = this.chain.takers[hook];
     for (let i = 0; i < takers.length; i++) {
       const pending = this.#call(takers[i] as Instance, hook, subject);
@@ -56,17 +56,21 @@ export class Pin {
     next: number,
     pending: Promise<void>,
     hook: Hook,
-    subject: Subject<Hook>,
+    subject: HookArguments[Hook],
   ): Promise<void> {
     await pending;
     for (let i = next; i < takers.length; i++) await this.#call(takers[i] as Instance, hook, subject);
   }
 
-  #call<Hook extends TrafficHook>(instance: Instance, hook: Hook, subject: Subject<Hook>): Promise<void> | undefined {
+  #call<Hook extends TrafficHook>(
+    instance: Instance,
+    hook: Hook,
+    subject: HookArguments[Hook],
+  ): Promise<void> | undefined {
     let result: unknown;
     try {
-      const handler = instance.addon[hook] as (subject: Subject<Hook>, context: unknown) => unknown;
-      result = handler.call(instance.addon, subject, instance.context);
+      const handler = instance.addon[hook] as unknown as (...args: readonly unknown[]) => unknown;
+      result = handler.call(instance.addon, ...subject, instance.context);
     } catch (error) {
       this.#fault(instance, hook, error);
       return undefined;
