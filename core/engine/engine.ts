@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type net from 'node:net';
-import type { Client, Log } from '../addon.ts';
+import type { Log, Tunnel } from '../addon.ts';
 import { Chain } from '../chain.ts';
 import { type HttpFlow, HttpResponse } from '../flow.ts';
 import { Headers } from '../headers.ts';
 import type { Host } from '../host.ts';
 import { Pin } from '../pin.ts';
 import { withTimeLimit } from '../time-limit.ts';
-import type { Authority } from './authority.ts';
 import type { CertificateAuthority } from './ca.ts';
 import { ClientAnswer } from './client-answer.ts';
 import { answerOf } from './cut.ts';
@@ -38,12 +37,6 @@ export interface EngineSettings {
   readonly flowEnded: (flow: HttpFlow) => void;
 }
 
-/** A granted tunnel that is looked into. */
-interface InterceptedTunnel {
-  readonly client: Client;
-  readonly target: Authority;
-}
-
 /** The proxy without its addons: listens, intercepts, relays, and calls the host's hooks. It knows no addon by name. */
 export class Engine {
   #rules: EngineRules;
@@ -51,7 +44,8 @@ export class Engine {
   readonly #dialer: Dialer;
   readonly #upstream: Upstream;
   readonly #frontDoor: FrontDoor;
-  readonly #tunnels = new Map<string, InterceptedTunnel>();
+  /** Granted tunnels that are looked into. */
+  readonly #tunnels = new Map<string, Tunnel>();
   readonly #exchanges = new Set<Promise<void>>();
   readonly #distrustTold = new Set<string>();
   #interceptor: Interceptor | undefined;
@@ -67,7 +61,7 @@ export class Engine {
       {
         pin: () => settings.host.pin(),
         intercepts: (target) => isIntercepted(this.#rules.hosts, target),
-        intercept: (socket, client, target) => this.#intercept(socket, client, target),
+        intercept: (socket, tunnel) => this.#intercept(socket, tunnel),
         plain: (request, response, blind) => void this.#plain(request, response, blind),
         plainUpgrade: (request, socket, head) => this.#plainUpgrade(request, socket, head),
       },
@@ -114,11 +108,11 @@ export class Engine {
     while (this.#exchanges.size > 0) await Promise.all(this.#exchanges);
   }
 
-  #intercept(socket: net.Socket, client: Client, target: Authority): void {
+  #intercept(socket: net.Socket, tunnel: Tunnel): void {
     const id = randomUUID();
-    this.#tunnels.set(id, { client, target });
+    this.#tunnels.set(id, tunnel);
     socket.once('close', () => this.#tunnels.delete(id));
-    this.#interceptor?.take(socket, target, id, (cause) => this.#tlsFailed(client, target, cause));
+    this.#interceptor?.take(socket, tunnel, id, (cause) => void this.#tlsFailed(tunnel, cause));
   }
 
   async #intercepted(request: InterceptedRequest, streams: Pick<Incoming, 'stream' | 'response'>): Promise<void> {
@@ -128,9 +122,9 @@ export class Engine {
       return;
     }
     const { scheme, method, path, httpVersion, headers } = request;
-    const { client, target } = tunnel;
+    const { client, host, port } = tunnel;
     const pin = this.#settings.host.pin();
-    await this.#run({ client, target: { scheme, ...target }, method, path, httpVersion, headers, ...streams }, pin);
+    await this.#run({ client, target: { scheme, host, port }, method, path, httpVersion, headers, ...streams }, pin);
   }
 
   async #plain(plain: PlainRequest, response: ServerResponse, blind: boolean): Promise<void> {
@@ -159,19 +153,31 @@ export class Engine {
       return;
     }
     const { scheme, method, path, headers } = request;
-    relayUpgrade({ target: { scheme, ...tunnel.target }, method, path, headers }, socket, head, this.#upstream);
+    const { host, port } = tunnel;
+    relayUpgrade({ target: { scheme, host, port }, method, path, headers }, socket, head, this.#upstream);
   }
 
   #plainUpgrade(plain: PlainRequest, socket: net.Socket, head: Buffer): void {
     relayUpgrade(incomingOf(plain), socket, head, this.#upstream);
   }
 
+  async #tlsFailed(tunnel: Tunnel, cause: string): Promise<void> {
+    const { client, host } = tunnel;
+    const message = `${client.user ?? 'a client'} at ${client.address} refused our certificate for ${host} (${cause}): its editor has to trust ${this.#settings.ca.certFile}`;
+    this.#tellDistrust(`${client.user} ${client.address} ${host}`, message);
+    const pin = this.#settings.host.pin();
+    try {
+      await pin.dispatch('tlsFailed', tunnel, { cause, message });
+    } catch {
+      // A required addon failed, which is on the log; the connection is gone anyway.
+    } finally {
+      pin.release();
+    }
+  }
+
   /** Clients that do not trust the CA try again and again: one line for each of them and host is enough. */
-  #tlsFailed(client: Client, target: Authority, cause: string): void {
-    const who = client.user ?? 'a client';
-    const key = `${who} ${client.address} ${target.host}`;
-    const { log, ca } = this.#settings;
-    const message = `${who} at ${client.address} refused our certificate for ${target.host} (${cause}): its editor has to trust ${ca.certFile}`;
+  #tellDistrust(key: string, message: string): void {
+    const { log } = this.#settings;
     if (this.#distrustTold.size > 1_000) this.#distrustTold.clear();
     if (this.#distrustTold.has(key)) log.debug(message);
     else log.warn(message);

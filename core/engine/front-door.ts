@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import net from 'node:net';
-import type { Answer, Client, Log } from '../addon.ts';
+import type { Answer, Client, Log, Tunnel } from '../addon.ts';
 import { codeOf, errors, messageOf } from '../errors.ts';
 import { HttpResponse } from '../flow.ts';
 import { Headers } from '../headers.ts';
@@ -9,6 +8,7 @@ import type { Pin } from '../pin.ts';
 import { TunnelRequest } from '../tunnel.ts';
 import { type Authority, parseAbsoluteForm, parseAuthority } from './authority.ts';
 import { joinSockets } from './blind-tunnel.ts';
+import { ClientSocket } from './client-socket.ts';
 import { answerOf, Cut, cutOf } from './cut.ts';
 import type { Dialer } from './dialer.ts';
 import { sendHead } from './head.ts';
@@ -29,7 +29,7 @@ export interface FrontDoorHandlers {
   /** By the configured hosts, before any addon spoke. */
   intercepts(target: Authority): boolean;
   /** A tunnel has been granted and is to be looked into. */
-  intercept(socket: net.Socket, client: Client, target: Authority): void;
+  intercept(socket: net.Socket, tunnel: Tunnel): void;
   /** `blind` ones are passed on without hooks. */
   plain(request: PlainRequest, response: ServerResponse, blind: boolean): void;
   /** The same, with an `Upgrade`. */
@@ -38,6 +38,9 @@ export interface FrontDoorHandlers {
 
 /** Request heads larger than this get a 431. */
 const MAX_HEAD_BYTES = 64 * 1024;
+/** A request head has to be here so long after the connection was opened, or the last request ended. */
+const HEAD_TIMEOUT_MS = 30_000;
+const HEAD_CHECK_INTERVAL_MS = 5_000;
 /** An idle connection to the proxy is kept for so long. */
 const KEEP_ALIVE_MS = 75_000;
 
@@ -50,8 +53,7 @@ export class FrontDoor {
   readonly #dialer: Dialer;
   readonly #handlers: FrontDoorHandlers;
   readonly #log: Log;
-  readonly #sockets = new Set<net.Socket>();
-  readonly #ids = new WeakMap<net.Socket, string>();
+  readonly #connections = new Map<net.Socket, ClientSocket>();
 
   constructor(dialer: Dialer, handlers: FrontDoorHandlers, log: Log) {
     this.#dialer = dialer;
@@ -94,12 +96,26 @@ export class FrontDoor {
 
   /** Ends what is still open. */
   closeConnections(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#connections.keys()) socket.destroy();
   }
 
   #makeServer(): http.Server {
-    const server = http.createServer({ maxHeaderSize: MAX_HEAD_BYTES, keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true });
-    server.on('connection', (socket) => this.#onConnection(socket));
+    const server = http.createServer({
+      maxHeaderSize: MAX_HEAD_BYTES,
+      headersTimeout: HEAD_TIMEOUT_MS,
+      // How long a body takes is its sender's business.
+      requestTimeout: 0,
+      connectionsCheckingInterval: HEAD_CHECK_INTERVAL_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      noDelay: true,
+    });
+    // Node would begin to read at once; addons may turn a connection away before that.
+    const serve = server.listeners('connection') as ((socket: net.Socket) => void)[];
+    server.removeAllListeners('connection');
+    server.on('connection', async (socket) => {
+      await this.#onConnection(socket);
+      if (!socket.destroyed) for (const each of serve) each.call(server, socket);
+    });
     server.on('connect', (request, socket, head) => void this.#onConnect(request, socket as net.Socket, head));
     server.on('request', (request, response) => void this.#onRequest(request, response));
     server.on('upgrade', (request, socket, head) => void this.#onUpgrade(request, socket as net.Socket, head));
@@ -107,13 +123,31 @@ export class FrontDoor {
     return server;
   }
 
-  #onConnection(socket: net.Socket): void {
+  #onConnection(socket: net.Socket): void | Promise<void> {
     // A socket comes here again when its client may try once more after it was denied.
-    if (this.#ids.has(socket)) return;
-    this.#ids.set(socket, randomUUID());
-    this.#sockets.add(socket);
+    if (this.#connections.has(socket)) return;
+    const client = new ClientSocket(socket);
+    this.#connections.set(socket, client);
     socket.on('error', () => {});
-    socket.once('close', () => this.#sockets.delete(socket));
+    const connected = this.#tell('clientConnected', client);
+    socket.once('close', async () => {
+      this.#connections.delete(socket);
+      await connected;
+      await this.#tell('clientDisconnected', client);
+    });
+    return connected;
+  }
+
+  /** Runs the hook of a connection. It is closed when a required addon fails. */
+  #tell(hook: 'clientConnected' | 'clientDisconnected', client: ClientSocket): void | Promise<void> {
+    const pin = this.#handlers.pin();
+    try {
+      const pending = pin.dispatch(hook, client);
+      if (pending !== undefined) return pending.catch(() => client.close()).finally(() => pin.release());
+    } catch {
+      client.close();
+    }
+    pin.release();
   }
 
   async #onConnect(request: IncomingMessage, socket: net.Socket, head: Buffer): Promise<void> {
@@ -128,7 +162,7 @@ export class FrontDoor {
     else if (tunnel.decision === 'passthrough') await this.#passThrough(socket, head, target);
     else {
       establish(socket, head);
-      this.#handlers.intercept(socket, tunnel.client, target);
+      this.#handlers.intercept(socket, tunnel);
     }
   }
 
@@ -176,13 +210,10 @@ export class FrontDoor {
     socket: net.Socket,
     target: Authority,
   ): Promise<TunnelRequest> {
+    const connection = this.#connections.get(socket) ?? new ClientSocket(socket);
+    const { id, address, port } = connection;
     // Each wish has a client of its own: on one connection, plain requests may come from several users.
-    const client: Client = {
-      id: this.#ids.get(socket) as string,
-      address: plainAddress(socket.remoteAddress ?? ''),
-      port: socket.remotePort ?? 0,
-      user: undefined,
-    };
+    const client: Client = { id, address, port, user: undefined };
     const decision = this.#handlers.intercepts(target) ? 'intercept' : 'passthrough';
     const headers = Headers.fromFlat(request.rawHeaders);
     const tunnel = new TunnelRequest({ kind, client, ...target, decision, headers });
@@ -197,6 +228,7 @@ export class FrontDoor {
     } finally {
       pin.release();
     }
+    connection.user = client.user;
     return tunnel;
   }
 
@@ -256,11 +288,6 @@ const NOT_A_PROXY_REQUEST = answerOf({
 function establish(socket: net.Socket, head: Buffer): void {
   socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
   if (head.length > 0) socket.unshift(head);
-}
-
-/** IPv4 as IPv4, also when it came in on an IPv6 socket. */
-function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, '');
 }
 
 function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
+import { describe, it } from 'node:test';
+import tls from 'node:tls';
+import { basic, curl, openSession, RawConnection } from '../clients.ts';
+import { eventually, type ProxyProcess } from '../proxy-process.ts';
+import { API_HOST } from '../requests.ts';
+import { setStage } from '../stage.ts';
+
+/** Tells of each connection; turns some away. */
+const SCRIPT = `
+  import { setTimeout as sleep } from 'node:timers/promises';
+  export async function clientConnected(client, ctx) {
+    ctx.log.info('connected ' + client.address + ' ' + client.port + ' ' + client.user);
+    await sleep(50);
+    if (ctx.state.closed) client.close();
+  }
+  export const state = () => ({ closed: false });
+  export function clientDisconnected(client, ctx) { ctx.log.info('disconnected ' + client.port + ' ' + client.user); }
+  export function connect(tunnel, ctx) {
+    if (tunnel.host === 'close.example.com') ctx.state.closed = true;
+    if (tunnel.host === 'open.example.com') ctx.state.closed = false;
+  }
+  export function tlsFailed(tunnel, error, ctx) {
+    ctx.log.info('failed ' + tunnel.client.user + ' ' + tunnel.host + ':' + tunnel.port + ' ' + error.cause + ' | ' + error.message);
+  }
+`;
+
+describe('a connection', () => {
+  let proxy: ProxyProcess;
+  const config = `export default { addons: ['addons/auth.ts', 'tell.ts'], options: { auth: { users: ['alice'] } }, flowDetail: 0 };`;
+  setStage({ config, files: { 'tell.ts': SCRIPT } }, undefined, (stage) => {
+    ({ proxy } = stage);
+  });
+
+  it('is told of when it opens and when it closes, with the user that showed', async () => {
+    const session = await openSession(proxy, 'alice', API_HOST);
+    const [, port] = await proxy.said(/connected 127\.0\.0\.1 (\d+) undefined/);
+    assert.doesNotMatch(proxy.output, new RegExp(`disconnected ${port}`));
+    session.destroy();
+    await proxy.said(new RegExp(`disconnected ${port} alice`));
+  });
+
+  it('loses nothing of what its client sends while the hook takes its time', async () => {
+    const connection = await RawConnection.open(proxy.port);
+    const { status } = await connection.ask('CONNECT example.com:443 HTTP/1.1', 'Host: example.com:443');
+    assert.equal(status, 407);
+    // The same connection once more, which is not a new one.
+    const since = proxy.output.length;
+    assert.equal((await connection.ask('CONNECT example.com:443 HTTP/1.1', 'Host: example.com:443')).status, 407);
+    assert.doesNotMatch(proxy.output.slice(since), /connected/);
+    connection.socket.destroy();
+  });
+
+  it('can be turned away before anything is read from it', async () => {
+    const ask = (host: string) =>
+      curl(proxy, undefined, '-o', '/dev/null', '-w', '%{http_connect}', `https://${host}/`);
+    assert.equal((await ask('close.example.com')).stdout, '407');
+    const socket = net.connect(proxy.port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write('CONNECT open.example.com:443 HTTP/1.1\r\n\r\n');
+    let received = '';
+    socket.on('data', (data) => {
+      received += data;
+    });
+    await once(socket, 'close');
+    assert.equal(received, '');
+  });
+});
+
+describe('a client that does not trust the CA', () => {
+  let proxy: ProxyProcess;
+  const config = `export default { addons: ['addons/auth.ts', 'tell.ts'], options: { auth: { users: ['alice'] } }, flowDetail: 0 };`;
+  setStage({ config, files: { 'tell.ts': SCRIPT } }, undefined, (stage) => {
+    ({ proxy } = stage);
+  });
+
+  it('is told of to addons each time, with who, where and what to do', async () => {
+    for (let i = 0; i < 2; i++) {
+      const raw = net.connect(proxy.port, '127.0.0.1');
+      const login = basic('alice', proxy.password('alice'));
+      raw.write(`CONNECT ${API_HOST}:443 HTTP/1.1\r\nProxy-Authorization: ${login}\r\n\r\n`);
+      await once(raw, 'data');
+      const secure = tls.connect({ socket: raw, servername: API_HOST });
+      await once(secure, 'error');
+      raw.destroy();
+    }
+    const told = () =>
+      proxy.output.match(
+        /failed alice api\.[\w.]+:443 .* \| alice at 127\.0\.0\.1 refused our certificate for api\..*its editor has to trust .*ca\.pem/g,
+      );
+    await eventually('both', () => told()?.length === 2);
+  });
+});
