@@ -47,6 +47,8 @@ export interface ProxyOptions {
   /** All hosts lead there, and its CA is trusted. */
   readonly upstream?: FakeCopilot;
   readonly env?: NodeJS.ProcessEnv;
+  /** How many files the process may have open. */
+  readonly openFiles?: number;
   /** Listen where the config says, not on a port that is free. */
   readonly listenByConfig?: boolean;
   /** Run in the folder that an earlier one left, instead of a new one. */
@@ -61,7 +63,16 @@ export class CliProcess {
   output = '';
   readonly ended: Promise<number | null>;
 
-  constructor({ args = [], config, files = {}, upstream, env, folder, listenByConfig = false }: ProxyOptions) {
+  constructor({
+    args = [],
+    config,
+    files = {},
+    upstream,
+    env,
+    folder,
+    listenByConfig = false,
+    openFiles,
+  }: ProxyOptions) {
     const all = { ...files, ...(config !== undefined && { 'addons.config.ts': config }) };
     this.folder = makeFolder(upstream === undefined ? all : { ...all, 'upstream-ca.pem': upstream.ca }, folder);
     const toFake =
@@ -73,7 +84,9 @@ export class CliProcess {
             ...['--upstream-ca', path.join(this.folder, 'upstream-ca.pem')],
           ];
     const own = [...(listenByConfig ? [] : ['-p', '0']), '--confdir', path.join(this.folder, 'conf')];
-    this.#process = spawn(process.execPath, [CLI, ...own, ...toFake, ...args], {
+    const limited = openFiles === undefined ? [] : ['sh', '-c', `ulimit -n ${openFiles} && exec "$0" "$@"`];
+    const [command, ...rest] = [...limited, process.execPath, CLI, ...own, ...toFake, ...args] as [string];
+    this.#process = spawn(command, rest, {
       cwd: this.folder,
       env: { ...process.env, NO_COLOR: '1', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -9,6 +9,8 @@ export class ClientSocket implements ClientConnection {
   readonly port: number;
   /** Whoever the last wish on it came from. */
   user: string | undefined;
+  /** Tunnels and requests that are under way on it. */
+  busy = 0;
   readonly #socket: net.Socket;
 
   constructor(socket: net.Socket) {

@@ -9,6 +9,7 @@ import { TunnelRequest } from '../tunnel.ts';
 import { type Authority, parseAbsoluteForm, parseAuthority } from './authority.ts';
 import { joinSockets } from './blind-tunnel.ts';
 import { ClientSocket } from './client-socket.ts';
+import { connectionLimit } from './connection-limit.ts';
 import { answerOf, Cut, cutOf } from './cut.ts';
 import type { Dialer } from './dialer.ts';
 import { sendHead } from './head.ts';
@@ -41,6 +42,7 @@ const MAX_HEAD_BYTES = 64 * 1024;
 /** A request head has to be here so long after the connection was opened, or the last request ended. */
 const HEAD_TIMEOUT_MS = 30_000;
 const HEAD_CHECK_INTERVAL_MS = 5_000;
+const TELL_CROWDED_EVERY_MS = 60_000;
 /** An idle connection to the proxy is kept for so long. */
 const KEEP_ALIVE_MS = 75_000;
 
@@ -53,7 +55,10 @@ export class FrontDoor {
   readonly #dialer: Dialer;
   readonly #handlers: FrontDoorHandlers;
   readonly #log: Log;
+  /** Those that have been idle longest come first. */
   readonly #connections = new Map<net.Socket, ClientSocket>();
+  readonly #limit = connectionLimit();
+  #crowdedToldMs = Number.NEGATIVE_INFINITY;
 
   constructor(dialer: Dialer, handlers: FrontDoorHandlers, log: Log) {
     this.#dialer = dialer;
@@ -127,8 +132,12 @@ export class FrontDoor {
     // A socket comes here again when its client may try once more after it was denied.
     if (this.#connections.has(socket)) return;
     const client = new ClientSocket(socket);
-    this.#connections.set(socket, client);
     socket.on('error', () => {});
+    if (this.#connections.size >= this.#limit && !this.#makeRoom()) {
+      endRaw(socket, TOO_MANY_CONNECTIONS);
+      return;
+    }
+    this.#connections.set(socket, client);
     const connected = this.#tell('clientConnected', client);
     socket.once('close', async () => {
       this.#connections.delete(socket);
@@ -136,6 +145,35 @@ export class FrontDoor {
       await this.#tell('clientDisconnected', client);
     });
     return connected;
+  }
+
+  /** Closes the connection that has been idle longest. Returns whether there was one. */
+  #makeRoom(): boolean {
+    if (performance.now() - this.#crowdedToldMs > TELL_CROWDED_EVERY_MS) {
+      this.#crowdedToldMs = performance.now();
+      this.#log.warn(`${this.#limit} clients are connected, which is the limit: idle ones are closed (see ulimit -n)`);
+    }
+    for (const [socket, client] of this.#connections) {
+      if (client.busy > 0) continue;
+      this.#connections.delete(socket);
+      client.close();
+      return true;
+    }
+    return false;
+  }
+
+  #begin(socket: net.Socket): void {
+    const client = this.#connections.get(socket);
+    if (client !== undefined) client.busy += 1;
+  }
+
+  /** Nothing is under way on it any more: of all idle ones, it is the last. */
+  #end(socket: net.Socket): void {
+    const client = this.#connections.get(socket);
+    if (client === undefined) return;
+    client.busy -= 1;
+    this.#connections.delete(socket);
+    this.#connections.set(socket, client);
   }
 
   /** Runs the hook of a connection. It is closed when a required addon fails. */
@@ -156,6 +194,7 @@ export class FrontDoor {
       endRaw(socket, BAD_AUTHORITY);
       return;
     }
+    this.#begin(socket);
     const tunnel = await this.#ask('connect', request, socket, target);
     if (socket.destroyed) return;
     if (tunnel.answer !== undefined) this.#deny(request, socket, head, tunnel.answer);
@@ -182,12 +221,15 @@ export class FrontDoor {
   }
 
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    this.#begin(socket);
+    response.once('close', () => this.#end(socket));
     const wanted = parseAbsoluteForm(request.url ?? '');
     if (wanted === undefined) {
       send(request, response, NOT_A_PROXY_REQUEST);
       return;
     }
-    const { client, answer, decision } = await this.#ask('http', request, request.socket, wanted.target);
+    const { client, answer, decision } = await this.#ask('http', request, socket, wanted.target);
     if (answer !== undefined) send(request, response, answer);
     else this.#handlers.plain({ request, client, ...wanted }, response, decision === 'passthrough');
   }
@@ -198,6 +240,7 @@ export class FrontDoor {
       endRaw(socket, NOT_A_PROXY_REQUEST);
       return;
     }
+    this.#begin(socket);
     const { client, answer } = await this.#ask('http', request, socket, wanted.target);
     if (answer !== undefined) this.#deny(request, socket, head, answer);
     else this.#handlers.plainUpgrade({ request, client, ...wanted }, socket, head);
@@ -239,6 +282,7 @@ export class FrontDoor {
     if (wantsClose || head.length > 0) endRaw(socket, answer);
     else {
       socket.write(rawAnswer(answer, 'keep-alive'));
+      this.#end(socket);
       this.#server.emit('connection', socket);
     }
   }
@@ -272,6 +316,12 @@ const CLIENT_ERRORS: Partial<Record<string, Answer>> = {
   HPE_HEADER_OVERFLOW: answerOf({ status: 431, code: 'HEAD_TOO_LARGE', told: 'The request head is too large.' }),
   ERR_HTTP_REQUEST_TIMEOUT: answerOf({ status: 408, code: 'REQUEST_TIMEOUT', told: 'The request took too long.' }),
 };
+
+const TOO_MANY_CONNECTIONS = answerOf({
+  status: 503,
+  code: 'TOO_MANY_CONNECTIONS',
+  told: 'The proxy has more connections than it can serve.',
+});
 
 const BAD_AUTHORITY = answerOf({
   status: 400,

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { describe, it } from 'node:test';
 import tls from 'node:tls';
-import { basic, curl, openSession, RawConnection } from '../clients.ts';
+import { ask, basic, curl, openSession, RawConnection } from '../clients.ts';
 import { eventually, type ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
 import { setStage } from '../stage.ts';
@@ -91,5 +91,62 @@ describe('a client that does not trust the CA', () => {
         /failed alice api\.[\w.]+:443 .* \| alice at 127\.0\.0\.1 refused our certificate for api\..*its editor has to trust .*ca\.pem/g,
       );
     await eventually('both', () => told()?.length === 2);
+  });
+});
+
+describe('more connections than there can be', () => {
+  let proxy: ProxyProcess;
+  setStage({ openFiles: 160 }, undefined, (stage) => {
+    ({ proxy } = stage);
+  });
+
+  it('cost those their place that have been idle longest; whoever works goes on, and new ones are served', async () => {
+    const working = await openSession(proxy, 'alice', API_HOST);
+    const idle = Array.from({ length: 200 }, () => net.connect(proxy.port, '127.0.0.1'));
+    let closed = 0;
+    for (const socket of idle) {
+      socket.on('error', () => {});
+      socket.once('close', () => {
+        closed += 1;
+      });
+    }
+    await proxy.said(/48 clients are connected, which is the limit: idle ones are closed \(see ulimit -n\)/);
+    await eventually('the others are closed', () => closed >= 150);
+    const { stdout } = await curl(proxy, 'bob', '-o', '/dev/null', '-w', '%{http_code}', `https://${API_HOST}/models`);
+    assert.equal(stdout, '200');
+    assert.equal((await ask(working, { ':path': '/models' })).status, 200);
+    working.close();
+    for (const socket of idle) socket.destroy();
+  });
+});
+
+describe('a client that is slow', () => {
+  let proxy: ProxyProcess;
+  setStage({}, undefined, (stage) => {
+    ({ proxy } = stage);
+  });
+  /** The head has to be here within 30 s, which is looked at every 5 s. */
+  const LIMIT_MS = 40_000;
+
+  it('to say what it wants is cut off; one that has asked and is idle stays', async () => {
+    const patient = await RawConnection.open(proxy.port);
+    assert.equal((await patient.ask('GET http://example.com/ HTTP/1.1', 'Host: example.com')).status, 407);
+    const began = performance.now();
+    const closedAfterMs = ['', 'CONNECT exa'].map(async (begin) => {
+      const socket = net.connect(proxy.port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.on('data', () => {});
+      socket.write(begin);
+      const dripping = setInterval(() => begin !== '' && socket.write('m'), 1_000);
+      await once(socket, 'close');
+      clearInterval(dripping);
+      return performance.now() - began;
+    });
+    for (const closed of closedAfterMs) {
+      const ms = await closed;
+      assert.ok(ms > 25_000 && ms < LIMIT_MS, `${ms}`);
+    }
+    assert.equal((await patient.ask('GET http://example.com/ HTTP/1.1', 'Host: example.com')).status, 407);
+    patient.socket.destroy();
   });
 });
