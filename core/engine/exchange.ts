@@ -34,6 +34,9 @@ export interface ExchangeSettings {
 /** Bodies that addons want to hold back may be no larger. */
 export const BUFFER_LIMIT_BYTES = 32 * 1024 * 1024;
 
+/** How it shows that the other end has closed. */
+const CLOSED_CODES = new Set(['ECONNRESET', 'EPIPE']);
+
 type FlowHook = Exclude<TrafficHook, 'connect'>;
 
 /** One request's way through the hooks and to the upstream, and its answer's way back. */
@@ -85,7 +88,8 @@ export class Exchange {
     if (this.#flow.answer !== undefined) return this.#answer();
     const upstream = this.#open();
     const sent = this.#sendBody(upstream).catch((error) => this.#stop(cutOf(error, 'client')));
-    await this.#relayAnswer(await answerTo(upstream), sent);
+    const answer = await answerTo(upstream).catch((error: Cut) => this.#askAgain(upstream, error));
+    await this.#relayAnswer(answer, sent);
   }
 
   // ------------------------------------------------------------------------------------------------------- the request
@@ -100,7 +104,7 @@ export class Exchange {
     await this.#hook('request');
   }
 
-  #open(): ClientRequest {
+  #open(connection?: 'fresh'): ClientRequest {
     const { request } = this.#flow;
     const { method, path, target } = request;
     request.stage = request.content === undefined ? 'streaming' : 'sent';
@@ -110,11 +114,33 @@ export class Exchange {
       else if (method === 'POST' || method === 'PUT' || method === 'PATCH') headers.push('content-length', '0');
     }
     try {
-      this.#upstream = this.#settings.upstream.request(target, method, path, headers);
+      this.#upstream = this.#settings.upstream.request(target, method, path, headers, connection);
     } catch (error) {
       throw Cut.upstream(error);
     }
     return this.#upstream;
+  }
+
+  /**
+   * A server may close an idle connection just as a request leaves on it, which it then has not seen (RFC 9112, section
+   * 9.3.1): it is asked once more, if all that was sent is still here.
+   *
+   * @throws the cut that ended the first try
+   */
+  async #askAgain(failed: ClientRequest, cut: Cut): Promise<IncomingMessage> {
+    const body = this.#sentBody();
+    if (!failed.reusedSocket || !CLOSED_CODES.has(cut.code) || body === undefined || this.#cut !== undefined) throw cut;
+    const again = this.#open('fresh');
+    again.end(body);
+    return answerTo(again);
+  }
+
+  /** The request's body as it was sent; undefined when it is not over, or not all of it was kept. */
+  #sentBody(): Buffer | undefined {
+    const { request, timings } = this.#flow;
+    if (request.content !== undefined) return request.content;
+    if (!hasBody(this.#in)) return Buffer.alloc(0);
+    return timings.requestEnd === undefined || request.body.truncated ? undefined : request.body.raw();
   }
 
   async #sendBody(upstream: ClientRequest): Promise<void> {

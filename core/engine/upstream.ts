@@ -26,8 +26,8 @@ export class Upstream {
   readonly #dialer: Dialer;
   readonly #secureContext: tls.SecureContext;
   readonly #agents = {
-    http: new http.Agent(AGENT_OPTIONS),
-    https: new https.Agent(AGENT_OPTIONS),
+    shared: { http: new http.Agent(AGENT_OPTIONS), https: new https.Agent(AGENT_OPTIONS) },
+    fresh: { http: new http.Agent(), https: new https.Agent() },
   };
 
   /** @throws InsightError `upstreamCaUnreadable` */
@@ -42,9 +42,16 @@ export class Upstream {
    * Opens a request. Its body, its answer and its errors are the caller's.
    *
    * @param headers names and values in one row, with a `Host`
+   * @param connection `fresh` for one that no request has been on
    * @throws InsightError `privateTarget`
    */
-  request(target: Target, method: string, path: string, headers: readonly string[]): http.ClientRequest {
+  request(
+    target: Target,
+    method: string,
+    path: string,
+    headers: readonly string[],
+    connection: 'shared' | 'fresh' = 'shared',
+  ): http.ClientRequest {
     const { scheme, host, port } = target;
     const secure = scheme === 'https';
     const request = (secure ? https : http).request({
@@ -52,7 +59,7 @@ export class Upstream {
       method,
       path,
       headers,
-      agent: this.#agents[scheme],
+      agent: this.#agents[connection][scheme],
       maxHeaderSize: MAX_HEAD_BYTES,
       ...(secure && {
         secureContext: this.#secureContext,
@@ -73,8 +80,7 @@ export class Upstream {
   }
 
   close(): void {
-    this.#agents.http.destroy();
-    this.#agents.https.destroy();
+    for (const agents of Object.values(this.#agents)) for (const agent of Object.values(agents)) agent.destroy();
   }
 }
 

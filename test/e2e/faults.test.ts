@@ -207,6 +207,53 @@ describe('an upstream that breaks off', () => {
     ));
 });
 
+describe('a kept connection that the upstream closes as the next request leaves', () => {
+  /** Answers the first request on a connection, and resets it when the second comes. */
+  const closing = (seen: string[]) => {
+    let connections = 0;
+    return (socket: net.Socket) => {
+      connections += 1;
+      const connection = connections;
+      let requests = 0;
+      socket.on('data', (data: Buffer) => {
+        requests += 1;
+        seen.push(`${connection} ${data.toString('latin1').split('\r\n\r\n')[1]}`);
+        if (requests === 1) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+        else socket.resetAndDestroy();
+      });
+    };
+  };
+
+  for (const [what, args, body] of [
+    ['one without a body', [], ''],
+    ['one with a body', ['--data', 'the body'], 'the body'],
+  ] as const) {
+    it(`is not noticed: ${what} is sent once more`, () => {
+      const seen: string[] = [];
+      return withUpstream(closing(seen), async (proxy) => {
+        for (let i = 0; i < 2; i++) {
+          const { stdout } = await curl(proxy, 'alice', ...args, '-w', ' %{http_code}', URL);
+          assert.equal(stdout, 'ok 200');
+        }
+        assert.deepEqual(seen, [`1 ${body}`, `1 ${body}`, `2 ${body}`]);
+        await eventually('both are told of', () => proxy.output.match(/flow \/x response/g)?.length === 2);
+      });
+    });
+  }
+
+  it('is a fault when the connection was a new one: nothing is sent twice', () => {
+    let connections = 0;
+    const resetting = (socket: net.Socket) => {
+      connections += 1;
+      socket.once('data', () => socket.resetAndDestroy());
+    };
+    return withUpstream(resetting, async (proxy) => {
+      const { stdout } = await curl(proxy, 'alice', '--data', 'x', '-o', '/dev/null', '-w', '%{http_code}', URL);
+      assert.deepEqual([stdout, connections], ['502', 1]);
+    });
+  });
+});
+
 describe('a large upload', () => {
   it('passes whole, also from a client that waits for 100 Continue', async (t) => {
     const fake = await startFakeCopilot();
