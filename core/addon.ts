@@ -378,6 +378,10 @@ export interface Config {
   ignoreHosts?: readonly (string | RegExp)[];
   /** As curl's: `HOST:PORT:ADDR:PORT`; an empty HOST or PORT matches any. */
   connectTo?: readonly string[];
+  /** Reach servers through another proxy: `http://user:password@host:port` or `socks5://…`. */
+  upstream?: string;
+  /** Hosts, with their subdomains, that are reached without it. */
+  noproxy?: readonly string[];
   /** Let clients reach loopback, link-local and private addresses through the proxy. Default false. */
   allowPrivateTargets?: boolean;
   /** A PEM file of certificates to trust upstream besides Node's own. Needs a restart. */

@@ -6,12 +6,15 @@ import * as api from './index.ts';
 import { printOptions, runProxy } from './run.ts';
 import { writeStarter } from './starter.ts';
 
+// Flags may hold passwords, which the list of processes would show to everybody.
+process.title = 'insight-dump';
+
 const { version } = packageJson;
 const MODULES = { 'insight-dump': api };
 
 const EXIT_CANNOT_START = 1;
 const EXIT_USAGE = 2;
-const USAGE_CODES: ReadonlySet<string> = new Set(['usage', 'setInvalid', 'connectToInvalid']);
+const USAGE_CODES: ReadonlySet<string> = new Set(['usage', 'setInvalid', 'connectToInvalid', 'upstreamInvalid']);
 
 // Stacks name the lines of TypeScript. It has to be said before the first addon is loaded.
 process.setSourceMapsEnabled(true);

@@ -77,6 +77,8 @@ const CONFIG = z.strictObject({
   allowHosts: hosts.optional(),
   ignoreHosts: hosts.optional(),
   connectTo: z.array(z.string()).optional(),
+  upstream: z.string().optional(),
+  noproxy: z.array(z.string()).optional(),
   allowPrivateTargets: z.boolean().optional(),
   upstreamCa: z.string().min(1).optional(),
   sslInsecure: z.boolean().optional(),

@@ -5,6 +5,7 @@ import { type ConfigFile, PACKAGE_DIR } from './config-file.ts';
 import { type ConnectTo, parseConnectTo } from './engine/connect-to.ts';
 import type { EngineRules } from './engine/engine.ts';
 import { COPILOT_HOSTS, COPILOT_TELEMETRY_HOSTS } from './engine/hosts.ts';
+import { type ParentProxy, parseParentProxy } from './engine/parent-proxy.ts';
 import { errors, messageOf } from './errors.ts';
 import type { OptionSources } from './host.ts';
 import type { FlagValues } from './options.ts';
@@ -26,6 +27,8 @@ export interface Flags {
   readonly allowHosts?: readonly string[] | undefined;
   readonly ignoreHosts?: readonly string[] | undefined;
   readonly connectTo?: readonly string[] | undefined;
+  readonly upstream?: string | undefined;
+  readonly noproxy?: readonly string[] | undefined;
   readonly upstreamCa?: string | undefined;
   readonly sslInsecure?: boolean | undefined;
   readonly flowDetail?: number | undefined;
@@ -69,7 +72,7 @@ export function confdirOf({ confdir }: Flags): string {
 /**
  * Puts flags, config file and defaults together; the earlier beat the later.
  *
- * @throws InsightError `scriptMissing`, `setInvalid`, `connectToInvalid`, `configInvalid`
+ * @throws InsightError `scriptMissing`, `setInvalid`, `connectToInvalid`, `upstreamInvalid`, `configInvalid`
  */
 export function settle(flags: Flags, { config, path: file }: ConfigFile): Settings {
   // The shipped config stands for one in the working directory.
@@ -105,6 +108,7 @@ export function settle(flags: Flags, { config, path: file }: ConfigFile): Settin
         ignore: patterns(flags.ignoreHosts ?? config.ignoreHosts ?? COPILOT_TELEMETRY_HOSTS, source),
       },
       connectTo: (flags.connectTo ?? config.connectTo ?? []).map((rule): ConnectTo => parseConnectTo(rule)),
+      parent: parentOf(flags.upstream ?? config.upstream, flags.noproxy ?? config.noproxy ?? []),
       allowPrivateTargets: config.allowPrivateTargets ?? false,
       sslInsecure: flags.sslInsecure ?? config.sslInsecure ?? false,
       keepBodies: (flags.flowDetail ?? config.flowDetail ?? 1) >= 3,
@@ -141,6 +145,10 @@ function locate(script: string, from: string): string {
   const found = tryLocate(script, from);
   if (found === undefined) throw errors.scriptMissing(script);
   return found;
+}
+
+function parentOf(upstream: string | undefined, noproxy: readonly string[]): ParentProxy | undefined {
+  return upstream === undefined || upstream === '' ? undefined : parseParentProxy(upstream, noproxy);
 }
 
 function pathOf(file: string | undefined, from: string): string | undefined {

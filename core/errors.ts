@@ -82,6 +82,8 @@ export const errors = coded({
   configInvalid: (path: string, problems: string) => `${path}: ${problems}`,
   connectToInvalid: (value: string) =>
     `--connect-to ${value}: expected HOST:PORT:ADDR:PORT, as curl's (IPv6 in brackets)`,
+  upstreamInvalid: (value: string) =>
+    `--upstream ${value}: expected http://host:port or socks5://host:port, with user:password@ if it asks for them`,
   setInvalid: (source: string, value: string) => `${source} ${value}: expected addon.option=value`,
   unknownAddon: (source: string, name: string, hint: string) => `${source}: no addon named "${name}" is loaded${hint}`,
   optionsInvalid: (addon: string, problems: readonly string[]) => `${addon}: ${problems.join('; ')}`,
@@ -119,6 +121,8 @@ export const errors = coded({
   // upstream
   privateTarget: (host: string) =>
     `${host} is a loopback, link-local or private address; allowPrivateTargets in the config lets clients reach those`,
+  parentProxyRefused: (proxy: string, answer: string) =>
+    `the upstream proxy ${proxy} did not open the connection: ${answer}`,
   connectTimeout: (host: string, port: number, ms: number) =>
     `${host}:${port} did not accept a connection within ${ms} ms`,
 });

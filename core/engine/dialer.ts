@@ -3,10 +3,13 @@ import net from 'node:net';
 import { errors } from '../errors.ts';
 import type { Authority } from './authority.ts';
 import { applyConnectTo, type ConnectTo } from './connect-to.ts';
+import { isThrough, openThrough, type ParentProxy } from './parent-proxy.ts';
 
 export interface DialRules {
   readonly connectTo: readonly ConnectTo[];
   readonly allowPrivateTargets: boolean;
+  /** Connections go through this proxy. */
+  readonly parent?: ParentProxy | undefined;
 }
 
 /** How long an upstream may take to accept a connection, TLS included. */
@@ -17,6 +20,8 @@ export interface DialOptions {
   readonly host: string;
   readonly port: number;
   readonly lookup: net.LookupFunction;
+  /** The host as it was asked for: what the parent proxy is chosen by. */
+  readonly wanted: string;
 }
 
 /**
@@ -36,13 +41,27 @@ export class Dialer {
     const { host, port, redirected } = applyConnectTo(this.rules.connectTo, wanted);
     const guarded = !redirected && !this.rules.allowPrivateTargets;
     if (guarded && net.isIP(host) !== 0 && isPrivate(host)) throw errors.privateTarget(host);
-    return { host, port, lookup: guarded ? publicLookup : dns.lookup };
+    return { host, port, lookup: guarded ? publicLookup : dns.lookup, wanted: wanted.host };
   }
 
-  /** Opens a TCP connection. @throws InsightError `privateTarget`, `connectTimeout`, or the system's error */
+  /** The proxy that a host is reached through. */
+  parentFor(host: string): ParentProxy | undefined {
+    const { parent } = this.rules;
+    return parent !== undefined && isThrough(parent, host) ? parent : undefined;
+  }
+
+  /**
+   * Opens a TCP connection, itself or through the parent proxy.
+   *
+   * @throws InsightError `privateTarget`, `connectTimeout`, `parentProxyRefused`, or the system's error
+   */
   connect(wanted: Authority): Promise<net.Socket> {
+    const options = this.options(wanted);
+    const parent = this.parentFor(wanted.host);
+    if (parent !== undefined)
+      return openThrough(parent, { host: options.host, port: options.port }, CONNECT_TIMEOUT_MS);
     return new Promise((resolve, reject) => {
-      const socket = net.connect({ ...this.options(wanted), allowHalfOpen: true, noDelay: true });
+      const socket = net.connect({ ...options, allowHalfOpen: true, noDelay: true });
       limitConnectTime(socket, wanted, 'connect');
       socket.once('error', reject);
       socket.once('connect', () => {

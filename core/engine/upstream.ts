@@ -4,8 +4,11 @@ import https from 'node:https';
 import net from 'node:net';
 import tls from 'node:tls';
 import { errors } from '../errors.ts';
-import type { Target } from '../flow.ts';
+import { authorityOf, type Target } from '../flow.ts';
+import { HttpAgent, HttpsAgent } from './agents.ts';
+import type { Authority } from './authority.ts';
 import { type Dialer, limitConnectTime } from './dialer.ts';
+import { basic, type ParentProxy } from './parent-proxy.ts';
 
 export interface UpstreamRules {
   readonly sslInsecure: boolean;
@@ -25,15 +28,16 @@ export class Upstream {
   rules: UpstreamRules;
   readonly #dialer: Dialer;
   readonly #secureContext: tls.SecureContext;
-  readonly #agents = {
-    shared: { http: new http.Agent(AGENT_OPTIONS), https: new https.Agent(AGENT_OPTIONS) },
-    fresh: { http: new http.Agent(), https: new https.Agent() },
-  };
+  readonly #agents;
 
   /** @throws InsightError `upstreamCaUnreadable` */
   constructor(dialer: Dialer, rules: UpstreamRules, extraCaFile?: string) {
     this.#dialer = dialer;
     this.rules = rules;
+    this.#agents = {
+      shared: { http: new HttpAgent(dialer, AGENT_OPTIONS), https: new HttpsAgent(dialer, AGENT_OPTIONS) },
+      fresh: { http: new HttpAgent(dialer), https: new HttpsAgent(dialer) },
+    };
     // Made once: given as `ca`, the certificates would be parsed for each connection and compared for each request.
     this.#secureContext = tls.createSecureContext(extraCaFile === undefined ? {} : { ca: withRoots(extraCaFile) });
   }
@@ -54,8 +58,16 @@ export class Upstream {
   ): http.ClientRequest {
     const { scheme, host, port } = target;
     const secure = scheme === 'https';
+    const options = this.#dialer.options({ host, port });
+    const parent = this.#dialer.parentFor(host);
+    if (!secure && parent?.scheme === 'http')
+      return this.#requestByProxy(
+        parent,
+        { method, path: `http://${authorityOf(target)}${path}`, headers },
+        connection,
+      );
     const request = (secure ? https : http).request({
-      ...this.#dialer.options({ host, port }),
+      ...options,
       method,
       path,
       headers,
@@ -70,18 +82,35 @@ export class Upstream {
           tls.checkServerIdentity(host, certificate),
       }),
     });
-    // The agent's own `noDelay` does not reach TLS sockets. Without it, a body that comes after its head waits for the
-    // server's delayed acknowledgement, some 40 ms.
-    request.setNoDelay(true);
-    request.once('socket', (socket) => {
-      if (socket.connecting) limitConnectTime(socket, target, secure ? 'secureConnect' : 'connect');
-    });
-    return request;
+    return limited(request, target, secure ? 'secureConnect' : 'connect');
+  }
+
+  /** A plain request by way of a proxy, in absolute form (RFC 9112, section 3.2.2). */
+  #requestByProxy(
+    { host, port, login }: ParentProxy,
+    { headers, ...head }: { method: string; path: string; headers: readonly string[] },
+    connection: 'shared' | 'fresh',
+  ): http.ClientRequest {
+    const credentials = login === undefined ? [] : ['proxy-authorization', basic(login)];
+    const agent = this.#agents[connection].http;
+    const all = { ...head, headers: [...headers, ...credentials], host, port, agent, maxHeaderSize: MAX_HEAD_BYTES };
+    return limited(http.request(all), { host, port }, 'connect');
   }
 
   close(): void {
     for (const agents of Object.values(this.#agents)) for (const agent of Object.values(agents)) agent.destroy();
   }
+}
+
+/** Bounds the time that a new connection may take; and has no write wait for acknowledgements. */
+function limited(request: http.ClientRequest, to: Authority, ready: 'connect' | 'secureConnect'): http.ClientRequest {
+  // The agent's own `noDelay` does not reach TLS sockets. Without it, a body that comes after its head waits for the
+  // server's delayed acknowledgement, some 40 ms.
+  request.setNoDelay(true);
+  request.once('socket', (socket) => {
+    if (socket.connecting) limitConnectTime(socket, to, ready);
+  });
+  return request;
 }
 
 const AGENT_OPTIONS: http.AgentOptions = {

@@ -99,3 +99,14 @@ function lineWith(text: string, word: string): string {
       ?.slice(0, 400) ?? ''
   );
 }
+
+describe('the list of processes', () => {
+  it('does not show passwords that were given as flags', async (t) => {
+    const secrets = ['a-secret-of-32-letters-and-numbers', 'parent-password'];
+    const args = ['--set', `auth.secret=${secrets[0]}`, '--upstream', `http://user:${secrets[1]}@127.0.0.1:1`];
+    const proxy = await ProxyProcess.start({ args });
+    t.after(() => proxy.stop());
+    const shown = readFileSync(`/proc/${proxy.pid}/cmdline`, 'utf8');
+    for (const secret of secrets) assert.ok(!shown.includes(secret), shown);
+  });
+});
