@@ -3,8 +3,8 @@
 import { eventually } from './proxy-process.ts';
 import type { Traffic } from './traffic.ts';
 
-/** What a save may take until it is in force. */
-const LIVE_LIMIT_MS = 1_000;
+/** Far more than a save takes until it is in force, also on a machine that has much else to do. */
+const LIVE_LIMIT_MS = 5_000;
 
 /** An addon that adds `x-tag: <tag>`; `more` are further members of it. */
 export const tagging = (tag: string, more = '') => `
