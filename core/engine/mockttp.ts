@@ -11,6 +11,7 @@
  * 3. The symbols of `dist/util/socket-extensions`: where a socket's tunnel leads, and tags that each request inherits.
  * 4. A step's own `handle` is called instead of its class's.
  * 5. Response methods are tracked by own properties, over those of the class.
+ * 6. What that server does on `connect`, for HTTP/1 and HTTP/2, is a listener of it.
  */
 import type { EventEmitter } from 'node:events';
 import type { Http2ServerResponse } from 'node:http2';
@@ -18,10 +19,14 @@ import type net from 'node:net';
 import mockttp, { type OngoingRequest, type TlsHandshakeFailure } from 'mockttp';
 import { LastTunnelAddress, SocketMetadata } from 'mockttp/dist/util/socket-extensions';
 import type { Log } from '../addon.ts';
+import { HttpResponse } from '../flow.ts';
 import type { HeaderPair } from '../headers.ts';
 import type { Authority } from './authority.ts';
 import type { CertificateAuthority } from './ca.ts';
+import { ClientAnswer } from './client-answer.ts';
+import { answerOf } from './cut.ts';
 import type { NodeRequest, NodeResponse } from './head.ts';
+import { endRaw } from './raw-answer.ts';
 
 /** A request out of an intercepted tunnel. */
 export interface InterceptedRequest {
@@ -91,6 +96,7 @@ export class Interceptor {
     await proxy.on('tls-client-error', ({ remoteIpAddress, remotePort, failureCause }: TlsHandshakeFailure) => {
       handshakes.get(`${remoteIpAddress}:${remotePort}`)?.(failureCause);
     });
+    refuseTunnels(server());
     return new Interceptor(server(), handshakes);
   }
 
@@ -133,6 +139,17 @@ function serverThatNeverListens(proxy: mockttp.Mockttp): () => EventEmitter {
     return server;
   };
 }
+
+/** mockttp would grant a CONNECT within a tunnel by itself, and look into what comes through. */
+function refuseTunnels(server: EventEmitter): void {
+  server.removeAllListeners('connect');
+  server.on('connect', (_request: unknown, other: net.Socket | Http2ServerResponse) => {
+    if ('stream' in other) new ClientAnswer(other, 'CONNECT', () => {}).send(HttpResponse.from(TUNNEL_IN_TUNNEL));
+    else endRaw(other, TUNNEL_IN_TUNNEL);
+  });
+}
+
+const TUNNEL_IN_TUNNEL = answerOf({ status: 405, code: 'TUNNEL_IN_TUNNEL', told: 'This is within a tunnel already.' });
 
 /** mockttp puts this before each tag of a socket. */
 const TAG_PREFIX = 'socket-metadata:';

@@ -144,6 +144,25 @@ describe('mockttp, as we use it', () => {
     );
   });
 
+  it('grants no tunnel within a tunnel, of h1', async () => {
+    const socket = await connect(['http/1.1']);
+    socket.write('CONNECT internal.example:443 HTTP/1.1\r\nHost: internal.example:443\r\n\r\n');
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    assert.match(head.toString(), /^HTTP\/1\.1 405 Method Not Allowed\r\nx-insight-dump: TUNNEL_IN_TUNNEL\r\n/);
+    await once(socket, 'close');
+  });
+
+  it('grants no tunnel within a tunnel, of h2, whose other streams go on', async () => {
+    const socket = await connect(['h2']);
+    const session = http2.connect('https://api.example.com', { createConnection: () => socket });
+    const tunnel = session.request({ ':method': 'CONNECT', ':authority': 'internal.example:443' });
+    const [refused] = (await once(tunnel, 'response')) as [http2.IncomingHttpHeaders];
+    assert.equal(refused[':status'], 405);
+    const [headers] = (await once(session.request({ ':path': '/h2' }), 'response')) as [http2.IncomingHttpHeaders];
+    assert.equal(headers['x-a'], '1');
+    session.destroy();
+  });
+
   it('does not take the word of a client for who it is', async () => {
     const socket = await connect(['http/1.1']);
     const metadata = Buffer.from(`metadata:${JSON.stringify({ tags: ['connection-2'] })}`).toString('base64');
