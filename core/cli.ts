@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import packageJson from '../package.json' with { type: 'json' };
+import { caCommand } from './ca-command.ts';
 import { InsightError, messageOf } from './errors.ts';
 import { readArguments } from './flags.ts';
 import * as api from './index.ts';
@@ -31,6 +32,8 @@ async function main(): Promise<void> {
       return printOptions(invocation.flags, MODULES);
     case 'new':
       return writeStarter(invocation.name);
+    case 'ca':
+      return caCommand(invocation);
   }
 }
 

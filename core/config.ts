@@ -65,7 +65,7 @@ export interface FixedSettings {
 }
 
 /** The folder for what must outlive `logs/`: the CA, and addons' secrets. */
-export function confdirOf({ confdir }: Flags): string {
+export function confdirOf({ confdir }: Pick<Flags, 'confdir'>): string {
   return confdir === undefined ? path.join(os.homedir(), '.insight-dump') : path.resolve(confdir);
 }
 

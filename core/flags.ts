@@ -1,4 +1,5 @@
 import yargs, { type ArgumentsCamelCase, type InferredOptionTypes } from 'yargs';
+import type { CaRequest } from './ca-command.ts';
 import { type Flags, SET_VARIABLE } from './config.ts';
 import { errors, InsightError, messageOf } from './errors.ts';
 import type { LogSettings } from './log.ts';
@@ -6,7 +7,8 @@ import type { LogSettings } from './log.ts';
 /** What the command line asks for. */
 export type Invocation =
   | { readonly command: 'run' | 'options'; readonly flags: Flags; readonly level: LogSettings['level'] }
-  | { readonly command: 'new'; readonly name: string };
+  | { readonly command: 'new'; readonly name: string }
+  | ({ readonly command: 'ca' } & CaRequest);
 
 const INTRODUCTION = `$0 [-s script]…
 
@@ -40,6 +42,11 @@ const RUN_OPTIONS = {
   verbose: { ...flag('Show debugging lines, and flows with headers'), alias: 'v' },
 } as const;
 
+const CA_OPTIONS = {
+  confdir: RUN_OPTIONS.confdir,
+  only: texts('With rotate: the only names that it may sign for, with their subdomains'),
+} as const;
+
 /**
  * Reads the command line; the environment too, where it stands for flags. Prints and exits by itself for `--help` and
  * `--version`.
@@ -70,6 +77,14 @@ export async function readArguments(
       (command) => command.positional('name', { type: 'string', demandOption: true }),
       ({ name }) => {
         invocation = { command: 'new', name };
+      },
+    )
+    .command(
+      'ca [action]',
+      'Tell of the CA that clients have to trust; “ca rotate” makes a new one',
+      (command) => command.positional('action', { choices: ['rotate'] as const }).options(CA_OPTIONS),
+      ({ action, confdir, only }) => {
+        invocation = { command: 'ca', confdir, rotate: action === 'rotate', only: only ?? [] };
       },
     )
     .version(version)

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import mockttp from 'mockttp';
 import writeFileAtomic from 'write-file-atomic';
@@ -23,10 +23,9 @@ export interface CertificateAuthority {
  * @throws InsightError `caUnreadable`, `folderUnusable`
  */
 export async function loadCertificateAuthority(confdir: string): Promise<CertificateAuthority> {
-  const certFile = path.join(confdir, 'ca.pem');
-  const keyFile = path.join(confdir, 'ca.key');
+  const [certFile, keyFile] = filesIn(confdir);
   const created = !existsSync(certFile) && !existsSync(keyFile);
-  if (created) await create(confdir, certFile, keyFile);
+  if (created) await create(confdir);
   return { ...(await read(certFile, keyFile)), certFile, created };
 }
 
@@ -43,9 +42,44 @@ async function read(certFile: string, keyFile: string): Promise<{ cert: string; 
   }
 }
 
-async function create(confdir: string, certFile: string, keyFile: string): Promise<void> {
+/**
+ * Makes a new CA in the place of the one in `confdir`. The old certificate is kept beside it, for those who have to find
+ * and distrust it; the old key is gone.
+ *
+ * @param permitted the only names that it may sign for, with all of their subdomains (RFC 5280, section 4.2.1.10);
+ *   any if there are none
+ * @returns the new certificate's file, and where the old one is, if there was one
+ * @throws InsightError `folderUnusable`
+ */
+export async function rotateCertificateAuthority(
+  confdir: string,
+  permitted: readonly string[],
+): Promise<{ certFile: string; oldCertFile: string | undefined }> {
+  const [certFile] = filesIn(confdir);
+  const oldCertFile = existsSync(certFile) ? path.join(confdir, `ca-until-${stamp(new Date())}.pem`) : undefined;
+  try {
+    if (oldCertFile !== undefined) await rename(certFile, oldCertFile);
+  } catch (error) {
+    throw errors.folderUnusable('the CA', confdir, error);
+  }
+  await create(confdir, permitted);
+  return { certFile, oldCertFile };
+}
+
+/** A time as it may stand in a file's name. */
+function stamp(time: Date): string {
+  return time.toISOString().slice(0, 19).replaceAll(':', '-');
+}
+
+function filesIn(confdir: string): [certFile: string, keyFile: string] {
+  return [path.join(confdir, 'ca.pem'), path.join(confdir, 'ca.key')];
+}
+
+async function create(confdir: string, permitted: readonly string[] = []): Promise<void> {
+  const [certFile, keyFile] = filesIn(confdir);
   const { cert, key } = await mockttp.generateCACertificate({
     subject: { commonName: 'insight-dump', organizationName: 'insight-dump proxy on this site' },
+    ...(permitted.length > 0 && { nameConstraints: { permitted: [...permitted] } }),
   });
   try {
     await mkdir(confdir, { recursive: true, mode: 0o700 });
