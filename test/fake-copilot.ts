@@ -51,6 +51,8 @@ export interface FakeCopilot {
   readonly requests: readonly Seen[];
   /** Decides how requests are answered from now on. */
   plan: (seen: Seen) => Partial<Plan>;
+  /** Answers upgrades from now on; at first they are agreed to, and bytes are sent back. */
+  upgrade: (request: IncomingMessage, socket: net.Socket, head: Buffer) => void;
   close(): Promise<void>;
 }
 
@@ -88,7 +90,7 @@ export async function startFakeCopilot(plan: FakeCopilot['plan'] = () => ({})): 
       socket.on('error', () => {});
       socket.once('close', () => sockets.delete(socket));
     });
-    server.on('upgrade', echoUpgrade);
+    server.on('upgrade', (request, socket, head) => fake.upgrade(request, socket, head));
     server.on('sessionError', () => {});
     server.on('tlsClientError', () => {});
     await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -103,6 +105,7 @@ export async function startFakeCopilot(plan: FakeCopilot['plan'] = () => ({})): 
     },
     requests,
     plan,
+    upgrade: echoUpgrade,
     /** Resets an h1 connection, an h2 stream. */
     breakOff(response: ServerResponse) {
       const { stream } = response as unknown as Http2ServerResponse;

@@ -12,12 +12,13 @@ import type { CertificateAuthority } from './ca.ts';
 import { ClientAnswer } from './client-answer.ts';
 import { answerOf } from './cut.ts';
 import { Dialer, type DialRules } from './dialer.ts';
-import { Exchange, type Incoming } from './exchange.ts';
+import { Exchange, type ExchangeSettings, type Incoming } from './exchange.ts';
 import { FrontDoor, type PlainRequest } from './front-door.ts';
 import { type HostPatterns, isIntercepted } from './hosts.ts';
 import { type InterceptedRequest, Interceptor } from './mockttp.ts';
-import { relayUpgrade } from './upgrade.ts';
+import { exchangeUpgrade, type UpgradeRequest } from './upgrade.ts';
 import { Upstream, type UpstreamRules } from './upstream.ts';
+import type { WebSocketRelay } from './websocket.ts';
 
 /** What may change while it runs. */
 export interface EngineRules extends DialRules, UpstreamRules {
@@ -46,7 +47,9 @@ export class Engine {
   readonly #frontDoor: FrontDoor;
   /** Granted tunnels that are looked into. */
   readonly #tunnels = new Map<string, Tunnel>();
-  readonly #exchanges = new Set<Promise<void>>();
+  readonly #exchanges = new Set<Promise<unknown>>();
+  /** WebSockets whose messages addons see, and their ends. */
+  readonly #webSockets = new Map<WebSocketRelay, Promise<void>>();
   readonly #distrustTold = new Set<string>();
   #interceptor: Interceptor | undefined;
 
@@ -63,7 +66,7 @@ export class Engine {
         intercepts: (target) => isIntercepted(this.#rules.hosts, target),
         intercept: (socket, tunnel) => this.#intercept(socket, tunnel),
         plain: (request, response, blind) => void this.#plain(request, response, blind),
-        plainUpgrade: (request, socket, head) => this.#plainUpgrade(request, socket, head),
+        plainUpgrade: (request, socket, head, blind) => void this.#plainUpgrade(request, socket, head, blind),
       },
       settings.log,
     );
@@ -85,27 +88,38 @@ export class Engine {
       this.#settings.ca,
       {
         request: (request, stream, response) => this.#intercepted(request, { stream, response }),
-        upgrade: async (request, socket, head) => this.#interceptedUpgrade(request, socket, head),
+        upgrade: (request, socket, head) => this.#interceptedUpgrade(request, socket, head),
       },
       this.#settings.log,
     );
     return this.#frontDoor.listen(host, port);
   }
 
-  /** Takes nothing new, lets what is on its way come to its end for at most `drainMs`, and ends the rest. */
+  /**
+   * Takes nothing new, lets what is on its way come to its end for at most `drainMs`, and ends the rest. WebSockets have
+   * no end that could be waited for: they are closed after that.
+   */
   async close(drainMs: number): Promise<void> {
     this.#frontDoor.stopListening();
-    await withTimeLimit(this.#idle(), drainMs, () => new Error('still busy')).catch(() => {
-      this.#settings.log.warn(`${this.#exchanges.size} exchanges were cut short after ${drainMs} ms`);
+    const drained = this.#idle().then(() => this.#closeWebSockets());
+    await withTimeLimit(drained, drainMs, () => new Error('still busy')).catch(() => {
+      const cut = this.#exchanges.size + this.#webSockets.size;
+      this.#settings.log.warn(`${cut} exchanges were cut short after ${drainMs} ms`);
     });
+    const closed = this.#closeWebSockets();
     this.#frontDoor.closeConnections();
     // Cut exchanges still have their hooks to run.
-    await this.#idle();
+    await Promise.all([this.#idle(), closed]);
     this.#upstream.close();
   }
 
   async #idle(): Promise<void> {
     while (this.#exchanges.size > 0) await Promise.all(this.#exchanges);
+  }
+
+  async #closeWebSockets(): Promise<void> {
+    for (const webSocket of this.#webSockets.keys()) webSocket.goAway();
+    await Promise.all(this.#webSockets.values());
   }
 
   #intercept(socket: net.Socket, tunnel: Tunnel): void {
@@ -134,31 +148,58 @@ export class Engine {
   }
 
   async #run(incoming: Incoming, pin: Pin, blind = false): Promise<void> {
-    const exchange = new Exchange(incoming, pin, {
+    const exchange = new Exchange(incoming, pin, this.#exchangeSettings(blind)).run();
+    await this.#untilOver(exchange).finally(() => pin.release());
+  }
+
+  #exchangeSettings(blind: boolean): ExchangeSettings {
+    return {
       upstream: this.#upstream,
       keepBodies: !blind && this.#rules.keepBodies,
       ended: (flow) => {
         if (!blind) this.#settings.flowEnded(flow);
       },
-    });
-    const run = exchange.run();
-    this.#exchanges.add(run);
-    await run.finally(() => this.#exchanges.delete(run));
+    };
   }
 
-  #interceptedUpgrade(request: InterceptedRequest, socket: net.Socket, head: Buffer): void {
+  /** Counts an exchange as on its way until it is over. */
+  async #untilOver<T>(exchange: Promise<T>): Promise<T> {
+    this.#exchanges.add(exchange);
+    return exchange.finally(() => this.#exchanges.delete(exchange));
+  }
+
+  async #interceptedUpgrade(request: InterceptedRequest, socket: net.Socket, head: Buffer): Promise<void> {
     const tunnel = this.#tunnels.get(request.connection);
     if (tunnel === undefined) {
       socket.destroy();
       return;
     }
-    const { scheme, method, path, headers } = request;
-    const { host, port } = tunnel;
-    relayUpgrade({ target: { scheme, host, port }, method, path, headers }, socket, head, this.#upstream);
+    const { scheme, method, path, httpVersion, headers } = request;
+    const { client, host, port } = tunnel;
+    const upgrade = { client, target: { scheme, host, port }, method, path, httpVersion, headers };
+    await this.#upgrade(upgrade, socket, head, this.#settings.host.pin());
   }
 
-  #plainUpgrade(plain: PlainRequest, socket: net.Socket, head: Buffer): void {
-    relayUpgrade(incomingOf(plain), socket, head, this.#upstream);
+  async #plainUpgrade(plain: PlainRequest, socket: net.Socket, head: Buffer, blind: boolean): Promise<void> {
+    const pin = blind ? new Pin(NO_ADDONS) : this.#settings.host.pin();
+    const { httpVersion } = plain.request;
+    await this.#upgrade({ ...incomingOf(plain), httpVersion }, socket, head, pin, blind);
+  }
+
+  async #upgrade(request: UpgradeRequest, socket: net.Socket, head: Buffer, pin: Pin, blind = false): Promise<void> {
+    try {
+      const exchange = exchangeUpgrade(request, socket, head, pin, this.#exchangeSettings(blind));
+      const webSocket = await this.#untilOver(exchange);
+      if (webSocket !== undefined) await this.#relay(webSocket);
+    } finally {
+      pin.release();
+    }
+  }
+
+  async #relay(webSocket: WebSocketRelay): Promise<void> {
+    const run = webSocket.run();
+    this.#webSockets.set(webSocket, run);
+    await run.finally(() => this.#webSockets.delete(webSocket));
   }
 
   async #tlsFailed(tunnel: Tunnel, cause: string): Promise<void> {

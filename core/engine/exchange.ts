@@ -1,4 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
+import type net from 'node:net';
+import type { Readable } from 'node:stream';
 import type { AnsweredFlow, Client, FailedFlow } from '../addon.ts';
 import { BODY_COPY_LIMIT_BYTES } from '../body.ts';
 import { authorityOf, HttpFlow, HttpRequest, HttpResponse, type Target } from '../flow.ts';
@@ -7,7 +10,7 @@ import type { TrafficHook } from '../hooks.ts';
 import type { Pin } from '../pin.ts';
 import { ClientAnswer } from './client-answer.ts';
 import { answerOf, Cut, cutOf } from './cut.ts';
-import { dropHopByHop, isBodiless, type NodeRequest, type NodeResponse, requestHeaders } from './head.ts';
+import { dropHopByHop, isBodiless, type NodeResponse, requestHeaders, upgradeHeaders } from './head.ts';
 import { BodyCut, collectBody, relayBody, transformHeld } from './relay.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -19,8 +22,13 @@ export interface Incoming {
   readonly path: string;
   readonly httpVersion: string;
   readonly headers: readonly HeaderPair[];
-  readonly stream: NodeRequest;
+  readonly stream: Readable;
   readonly response: NodeResponse;
+  /**
+   * Set where the client asks for another protocol on its connection (RFC 9110, section 7.8). Called with the server's
+   * connection when both have agreed on it.
+   */
+  readonly switched?: (flow: HttpFlow, server: net.Socket) => void;
 }
 
 export interface ExchangeSettings {
@@ -47,6 +55,8 @@ export class Exchange {
   readonly #settings: ExchangeSettings;
   readonly #flow: HttpFlow;
   #upstream: ClientRequest | undefined;
+  /** The server's connection, which has left HTTP and is not handed on yet. */
+  #server: net.Socket | undefined;
   /** Why it ended early, where that was not noticed by reading or writing. */
   #cut: Cut | undefined;
   /** The `response` hooks have been called: `error` must not be. */
@@ -58,13 +68,14 @@ export class Exchange {
     this.#pin = pin;
     this.#settings = settings;
     const { client, target, method, path } = incoming;
-    const headers = requestHeaders(incoming.headers, authorityOf(target));
+    const headersOf = incoming.switched === undefined ? requestHeaders : upgradeHeaders;
+    const headers = headersOf(incoming.headers, authorityOf(target));
     const httpVersion = incoming.httpVersion as HttpRequest['httpVersion'];
     const head = { method, target, path, headers, httpVersion };
     this.#flow = new HttpFlow(client, new HttpRequest(head, this.#copyLimit('request')));
   }
 
-  /** Resolves when the exchange is over, one way or the other. Never rejects. */
+  /** Resolves when the exchange is over, one way or the other; the pin is still held. Never rejects. */
   async run(): Promise<void> {
     // What breaks there shows where it is read; without a listener it would end the process.
     this.#in.stream.on('error', () => {});
@@ -73,10 +84,8 @@ export class Exchange {
       await this.#deliver();
     } catch (error) {
       await this.#fail(this.#cut ?? cutOf(error, 'client'));
-    } finally {
-      this.#pin.release();
-      this.#settings.ended(this.#flow);
     }
+    this.#settings.ended(this.#flow);
   }
 
   async #exchange(): Promise<void> {
@@ -88,7 +97,7 @@ export class Exchange {
     if (this.#flow.answer !== undefined) return this.#answer();
     const upstream = this.#open();
     const sent = this.#sendBody(upstream).catch((error) => this.#stop(cutOf(error, 'client')));
-    const answer = await answerTo(upstream).catch((error: Cut) => this.#askAgain(upstream, error));
+    const answer = await this.#answerTo(upstream).catch((error: Cut) => this.#askAgain(upstream, error));
     await this.#relayAnswer(answer, sent);
   }
 
@@ -132,7 +141,7 @@ export class Exchange {
     if (!failed.reusedSocket || !CLOSED_CODES.has(cut.code) || body === undefined || this.#cut !== undefined) throw cut;
     const again = this.#open('fresh');
     again.end(body);
-    return answerTo(again);
+    return this.#answerTo(again);
   }
 
   /** The request's body as it was sent; undefined when it is not over, or not all of it was kept. */
@@ -166,6 +175,23 @@ export class Exchange {
 
   // ------------------------------------------------------------------------------------------------------ the response
 
+  /** The head of the answer. Rejects with a `Cut` when none comes. */
+  #answerTo(upstream: ClientRequest): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      upstream.once('response', resolve);
+      if (this.#in.switched !== undefined) {
+        upstream.once('upgrade', (answer, server, head) => {
+          server.on('error', () => {});
+          if (head.length > 0) server.unshift(head);
+          this.#server = server as net.Socket;
+          resolve(answer);
+        });
+      }
+      upstream.on('error', (error) => reject(Cut.upstream(error)));
+      upstream.once('close', () => reject(Cut.upstream(new Error('the server closed the connection'))));
+    });
+  }
+
   async #relayAnswer(answer: IncomingMessage, sent: Promise<void>): Promise<void> {
     const flow = this.#flow;
     // An error of the answer shows where its body is read; before that, it must not end the process.
@@ -178,8 +204,10 @@ export class Exchange {
     await this.#hook('responseHeaders');
     if (flow.answer !== undefined) {
       answer.destroy();
+      this.#hangUp();
       return this.#send(this.#takeAnswer());
     }
+    if (this.#server !== undefined) return this.#sendSwitch(response);
     try {
       if (response.wantsBuffer) await this.#holdResponse(answer, response);
       else await this.#streamResponse(answer, response);
@@ -191,7 +219,7 @@ export class Exchange {
   #responseOf(answer: IncomingMessage): HttpResponse {
     const { statusCode: status = 502, statusMessage: statusText = '' } = answer;
     const headers = Headers.fromFlat(answer.rawHeaders);
-    dropHopByHop(headers);
+    if (this.#server === undefined) dropHopByHop(headers);
     const httpVersion = answer.httpVersion as HttpResponse['httpVersion'];
     return new HttpResponse({ status, statusText, headers, httpVersion }, this.#copyLimit('response'));
   }
@@ -213,6 +241,17 @@ export class Exchange {
       response.headers.set('content-length', String(content.length));
     }
     await this.#send(response);
+  }
+
+  /** Tells the client that the server agrees, unless an addon makes something else of that. */
+  async #sendSwitch(response: HttpResponse): Promise<void> {
+    if (response.status !== 101) {
+      this.#hangUp();
+      return this.#send(response);
+    }
+    response.stage = 'sent';
+    this.#flow.answerable = false;
+    this.#client.send(response);
   }
 
   /** An addon's answer, without the upstream: the later hooks see it all the same. */
@@ -251,6 +290,8 @@ export class Exchange {
     if (this.#cut === undefined) await this.#client.settled();
     if (!this.#client.delivered) throw this.#cut ?? Cut.client();
     this.#flow.timings.end = this.#flow.now();
+    if (this.#server !== undefined) this.#in.switched?.(this.#flow, this.#server);
+    this.#server = undefined;
     if (this.#concluded) return;
     this.#concluded = true;
     await this.#pin.dispatch('response', this.#flow as AnsweredFlow);
@@ -260,6 +301,13 @@ export class Exchange {
   #stop(cut: Cut): void {
     this.#cut ??= cut;
     this.#upstream?.destroy(this.#cut);
+    this.#hangUp();
+  }
+
+  /** Lets go of a server that was ready to speak another protocol. */
+  #hangUp(): void {
+    this.#server?.destroy();
+    this.#server = undefined;
   }
 
   async #fail(cut: Cut): Promise<void> {
@@ -267,6 +315,7 @@ export class Exchange {
     flow.error = cut.toFlowError();
     flow.answerable = false;
     this.#upstream?.destroy();
+    this.#hangUp();
     if (!this.#client.delivered) this.#refuse(cut);
     flow.timings.end ??= flow.now();
     if (this.#concluded) return;
@@ -299,18 +348,9 @@ export class Exchange {
   }
 }
 
-/** The head of the answer to a request. Rejects with a `Cut` when none comes. */
-function answerTo(upstream: ClientRequest): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    upstream.once('response', resolve);
-    upstream.on('error', (error) => reject(Cut.upstream(error)));
-    upstream.once('close', () => reject(Cut.upstream(new Error('the server closed the connection'))));
-  });
-}
-
 /** Whether a request carries a body (RFC 9112, section 6; RFC 9113, section 8.1). */
 function hasBody({ stream, headers }: Incoming): boolean {
-  if ('stream' in stream) return !stream.stream.endAfterHeaders;
+  if ('stream' in stream) return !(stream as Http2ServerRequest).stream.endAfterHeaders;
   return headers.some(([name, value]) => {
     const lower = name.toLowerCase();
     return lower === 'transfer-encoding' || (lower === 'content-length' && value !== '0');

@@ -34,7 +34,7 @@ export interface FrontDoorHandlers {
   /** `blind` ones are passed on without hooks. */
   plain(request: PlainRequest, response: ServerResponse, blind: boolean): void;
   /** The same, with an `Upgrade`. */
-  plainUpgrade(request: PlainRequest, socket: net.Socket, head: Buffer): void;
+  plainUpgrade(request: PlainRequest, socket: net.Socket, head: Buffer, blind: boolean): void;
 }
 
 /** Request heads larger than this get a 431. */
@@ -241,9 +241,9 @@ export class FrontDoor {
       return;
     }
     this.#begin(socket);
-    const { client, answer } = await this.#ask('http', request, socket, wanted.target);
+    const { client, answer, decision } = await this.#ask('http', request, socket, wanted.target);
     if (answer !== undefined) this.#deny(request, socket, head, answer);
-    else this.#handlers.plainUpgrade({ request, client, ...wanted }, socket, head);
+    else this.#handlers.plainUpgrade({ request, client, ...wanted }, socket, head, decision === 'passthrough');
   }
 
   /** Runs the `connect` hooks over a client's wish. What fails there denies it. */

@@ -41,6 +41,16 @@ export function requestHeaders(received: readonly HeaderPair[], fallbackHost: st
   return joinCookies(headers);
 }
 
+/**
+ * The headers of a request for another protocol. `Connection`, `Upgrade` and whatever they name are what this is about:
+ * all but what concerns the proxy alone is passed on.
+ */
+export function upgradeHeaders(received: readonly HeaderPair[], fallbackHost: string): Headers {
+  const headers = new Headers(received);
+  headers.filter((name) => name !== 'proxy-authorization' && name !== 'proxy-connection' && name !== 'expect');
+  return headers.has('host') ? headers : new Headers([['host', fallbackHost], ...headers]);
+}
+
 function joinCookies(headers: Headers): Headers {
   const cookies = headers.getAll('cookie');
   if (cookies.length > 1) headers.set('cookie', cookies.join('; '));

@@ -1,48 +1,133 @@
-import type { IncomingMessage } from 'node:http';
+import { IncomingMessage, ServerResponse } from 'node:http';
 import type net from 'node:net';
-import type { Target } from '../flow.ts';
-import { type HeaderPair, Headers } from '../headers.ts';
+import { Readable } from 'node:stream';
+import type { HttpFlow } from '../flow.ts';
+import { Headers } from '../headers.ts';
+import type { Pin } from '../pin.ts';
 import { joinSockets } from './blind-tunnel.ts';
-import { answerOf, Cut } from './cut.ts';
-import { endRaw, rawHead } from './raw-answer.ts';
-import type { Upstream } from './upstream.ts';
+import { answerOf } from './cut.ts';
+import { Exchange, type ExchangeSettings, type Incoming } from './exchange.ts';
+import { endRaw } from './raw-answer.ts';
+import { readsWebSockets, WebSocketRelay } from './websocket.ts';
 
 /** A request for another protocol on the same connection (RFC 9110, section 7.8), such as WebSocket. */
-export interface UpgradeRequest {
-  readonly target: Target;
-  readonly method: string;
-  readonly path: string;
-  readonly headers: readonly HeaderPair[];
+export type UpgradeRequest = Omit<Incoming, 'stream' | 'response' | 'switched'>;
+
+/**
+ * Takes such a request through an exchange. Once both sides have agreed, what is spoken passes byte by byte; unless it
+ * is WebSocket and an addon wants to know what is said.
+ *
+ * @param head what the client has sent after the request's head
+ * @returns when the exchange is over: the WebSocket, if its messages are to be relayed from now on
+ */
+export async function exchangeUpgrade(
+  request: UpgradeRequest,
+  socket: net.Socket,
+  head: Buffer,
+  pin: Pin,
+  settings: ExchangeSettings,
+): Promise<WebSocketRelay | undefined> {
+  socket.on('error', () => {});
+  if (head.length > 0) socket.unshift(head);
+  const headers = new Headers(request.headers);
+  if (headers.has('transfer-encoding')) {
+    endRaw(socket, LENGTH_REQUIRED);
+    return;
+  }
+  const reads = isWebSocket(headers) && readsWebSockets(pin.chain);
+  // Not offered, compression is not agreed on: frames then are what they look like.
+  if (reads) headers.delete('sec-websocket-extensions');
+  const response = responseOn(socket, request.method);
+  if (response === undefined) return;
+  const forget = noticeEnd(socket);
+  let relay: WebSocketRelay | undefined;
+  const switched = (flow: HttpFlow, server: net.Socket) => {
+    forget();
+    if (reads && flow.response !== undefined && isWebSocket(flow.response.headers))
+      relay = new WebSocketRelay(flow, pin, socket, server);
+    else join(socket, server);
+  };
+  const stream = bodyOf(socket, Number(headers.get('content-length') ?? 0));
+  await new Exchange({ ...request, headers: [...headers], stream, response, switched }, pin, settings).run();
+  return relay;
+}
+
+const LENGTH_REQUIRED = answerOf({
+  status: 411,
+  code: 'LENGTH_REQUIRED',
+  told: 'A request for an upgrade may have a body of known length only.',
+});
+
+function isWebSocket(headers: Headers): boolean {
+  return headers.get('upgrade')?.toLowerCase() === 'websocket';
 }
 
 /**
- * Asks the upstream for the upgrade, and joins both ends when it agrees. What is spoken then passes byte by byte. An
- * answer other than 101 is passed on as it is.
+ * A response on a connection that Node's HTTP server has let go of. After a 101, it lets go of it in its turn. There is
+ * none while an earlier response is still on its way: then the connection is closed, since nobody pipelines upgrades.
  */
-export function relayUpgrade(request: UpgradeRequest, socket: net.Socket, head: Buffer, upstream: Upstream): void {
-  const { target, method, path } = request;
-  const headers = new Headers(request.headers);
-  // `Connection` and `Upgrade` are what this is about; the rest that concerns the proxy alone stays here.
-  headers.filter((name) => name !== 'proxy-authorization' && name !== 'proxy-connection');
-  const refuse = (error: unknown) => endRaw(socket, answerOf(Cut.upstream(error)));
+function responseOn(socket: net.Socket, method: string): ServerResponse | undefined {
+  const request = Object.assign(new IncomingMessage(socket), { method, httpVersionMajor: 1, httpVersionMinor: 1 });
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
   try {
-    const asked = upstream.request(target, method, path, headers.toFlat());
-    socket.once('close', () => asked.destroy());
-    asked.once('error', refuse);
-    asked.once('upgrade', (answer, server, serverHead) => {
-      asked.off('error', refuse);
-      socket.write(rawHead(answer));
-      if (serverHead.length > 0) socket.write(serverHead);
-      if (head.length > 0) server.write(head);
-      joinSockets(socket, server as net.Socket);
-    });
-    asked.once('response', (answer: IncomingMessage) => {
-      socket.write(rawHead(answer));
-      answer.pipe(socket);
-      answer.once('error', () => socket.destroy());
-    });
-    asked.end();
-  } catch (error) {
-    refuse(error);
+    response.assignSocket(socket);
+  } catch {
+    socket.destroy();
+    return undefined;
   }
+  const onDrain = () => response.emit('drain');
+  socket.on('drain', onDrain);
+  response.once('finish', () => {
+    socket.off('drain', onDrain);
+    if (response.statusCode === 101) response.detachSocket(socket);
+    else socket.end(() => socket.destroySoon());
+  });
+  return response;
+}
+
+/** As long as nothing is read from a socket, its end goes unnoticed: this looks for it. Returns what stops it. */
+function noticeEnd(socket: net.Socket): () => void {
+  const onReadable = () => {
+    if (socket.readableLength === 0) socket.read(0);
+  };
+  const onEnd = () => socket.destroy();
+  socket.on('readable', onReadable).on('end', onEnd);
+  return () => socket.off('readable', onReadable).off('end', onEnd);
+}
+
+/** The body that comes before the other protocol is spoken. */
+function bodyOf(socket: net.Socket, lengthBytes: number): Readable {
+  return Readable.from(lengthBytes === 0 ? [] : take(socket, lengthBytes), { objectMode: false });
+}
+
+async function* take(socket: net.Socket, lengthBytes: number): AsyncGenerator<Buffer> {
+  let left = lengthBytes;
+  while (left > 0) {
+    const chunk = socket.read(Math.min(left, socket.readableLength)) as Buffer | null;
+    if (chunk === null) await readableOrClosed(socket);
+    else {
+      left -= chunk.length;
+      yield chunk;
+    }
+    if (socket.destroyed) throw new Error('aborted');
+  }
+}
+
+function readableOrClosed(socket: net.Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      socket.off('readable', done).off('close', done);
+      resolve();
+    };
+    socket.on('readable', done).on('close', done);
+  });
+}
+
+/** Either may have closed before it is joined with the other. */
+function join(client: net.Socket, server: net.Socket): void {
+  if (client.destroyed || server.destroyed) {
+    client.destroy();
+    server.destroy();
+  } else joinSockets(client, server);
 }
