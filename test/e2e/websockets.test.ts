@@ -50,8 +50,8 @@ const SCRIPT = `
   export default defineAddon(Object.fromEntries(names.map((name) => [name, hook(name)])));
 `;
 
-const config = (...addons: readonly string[]) =>
-  `export default { addons: ${JSON.stringify(['addons/auth.ts', ...addons])}, options: { auth: { users: ['alice'] } }, flowDetail: 0 };`;
+const config = (addon: string | object, more: object = {}) =>
+  `export default ${JSON.stringify({ addons: ['addons/auth.ts', addon], options: { auth: { users: ['alice'] } }, flowDetail: 0, ...more })};`;
 
 /** The connection that a client made. */
 function socketOf(webSocket: WebSocket): tls.TLSSocket {
@@ -288,6 +288,27 @@ describe('a WebSocket whose messages an addon sees', () => {
     assert.equal(received.length, 30);
   });
 
+  it('passes what was sent before one side stopped sending, and breaks off then', async () => {
+    const { client, upstream } = await connect('/async');
+    const received = messagesOf(upstream);
+    const closed = closing(upstream);
+    for (let i = 0; i < 30; i++) client.send(`message ${i}`);
+    socketOf(client).end();
+    assert.deepEqual(await closed, [1006, '']);
+    assert.equal(received.length, 30);
+  });
+
+  it('is given up when the other side does not answer to its closing', async () => {
+    const since = proxy.output.length;
+    const { client, upstream } = await connect('/mute');
+    upstream.pause();
+    const closed = closing(client);
+    client.close(1000, 'bye');
+    await closed;
+    await proxy.said(/\/mute websocketEnd by client 1000 "bye"/, since);
+    upstream.terminate();
+  });
+
   for (const who of ['client', 'server'] as const) {
     it(`breaks off for the other side when its ${who} breaks off`, async () => {
       const since = proxy.output.length;
@@ -484,6 +505,118 @@ describe('a WebSocket whose messages no addon sees', () => {
     upstream.close(4000, 'bye');
     assert.deepEqual(await closed, [4000, 'bye']);
     assert.equal(proxy.output.match(/\/deflated/g)?.length, 1);
+  });
+});
+
+describe('an open WebSocket', () => {
+  const DRAIN_MS = 800;
+  /** Marks messages, and says on the log when an instance ends. */
+  const marking = (mark: string) => `
+    import { defineAddon } from 'insight-dump';
+    export default defineAddon({
+      websocketMessage: (_flow, message) => { message.text = '${mark} ' + message.text; },
+      websocketEnd: (_flow, close, ctx) => ctx.log.info('${mark} end by ' + close.by + ' ' + close.code),
+      running: (ctx) => ctx.log.info('${mark} running'),
+      done: (ctx) => ctx.log.info('${mark} done'),
+    });
+  `;
+  const idle = `import { defineAddon } from 'insight-dump'; export default defineAddon({ running: (ctx) => ctx.log.info('idle running') });`;
+
+  const begin = async (t: { after(fn: () => unknown): void }, script: string) => {
+    const fake = await startFakeCopilot();
+    const server = new Server(fake);
+    const proxy = await ProxyProcess.start({
+      upstream: fake,
+      config: config('mark.ts', { drainMs: DRAIN_MS }),
+      files: { 'mark.ts': script },
+    });
+    t.after(() => Promise.all([proxy.stop(), fake.close()]));
+    const client = await open(proxy, '/open');
+    const upstream = server.sockets[0] as WebSocket;
+    const echo = async (text: string): Promise<string> => {
+      client.send(text);
+      return String((await once(upstream, 'message'))[0]);
+    };
+    return { proxy, client, upstream, echo };
+  };
+
+  it('goes on with the instances it began with, then with the new ones, and delays done no longer', async (t) => {
+    const { proxy, client, echo } = await begin(t, marking('old'));
+    assert.equal(await echo('hello'), 'old hello');
+    const since = proxy.output.length;
+    proxy.write('mark.ts', marking('new'));
+    await proxy.said(/mark\.ts reloaded/, since);
+    const saved = Date.now();
+    assert.equal(await echo('hello'), 'old hello');
+    await proxy.said(/old done/, since);
+    const tookMs = Date.now() - saved;
+    assert.ok(tookMs > DRAIN_MS / 2 && tookMs < DRAIN_MS + 1_000, `${tookMs} ms`);
+    await proxy.said(/new running/, since);
+    assert.equal(await echo('hello'), 'new hello');
+    client.close(1000);
+    await proxy.said(/new end by client 1000/, since);
+    assert.doesNotMatch(proxy.output, /old end/);
+  });
+
+  it('stays byte by byte when an addon comes to want its messages', async (t) => {
+    const { proxy, echo } = await begin(t, idle);
+    proxy.write('mark.ts', marking('new'));
+    await proxy.said(/new running/);
+    assert.equal(await echo('hello'), 'hello');
+  });
+
+  it('does not hold up a reload when nobody reads it', async (t) => {
+    const { proxy } = await begin(t, idle);
+    const saved = Date.now();
+    proxy.write('mark.ts', marking('new'));
+    await proxy.said(/new running/);
+    assert.ok(Date.now() - saved < DRAIN_MS, `${Date.now() - saved} ms`);
+  });
+
+  it('is closed with 1001 when the proxy stops, which it does not hold up', async (t) => {
+    const { proxy, client, upstream } = await begin(t, marking('only'));
+    const both = Promise.all([closing(client), closing(upstream)]);
+    const started = Date.now();
+    proxy.kill();
+    assert.deepEqual(await both, [
+      [1001, ''],
+      [1001, ''],
+    ]);
+    assert.equal(await proxy.ended, 0);
+    assert.ok(Date.now() - started < DRAIN_MS, `${Date.now() - started} ms`);
+    assert.match(proxy.output, /only end by proxy 1001[\s\S]*only done/);
+  });
+
+  it('is cut when the proxy stops and its ends do not answer', async (t) => {
+    const { proxy, client, upstream } = await begin(t, marking('only'));
+    client.pause();
+    upstream.pause();
+    const started = Date.now();
+    proxy.kill();
+    assert.equal(await proxy.ended, 0);
+    assert.ok(Date.now() - started < DRAIN_MS + 1_000, `${Date.now() - started} ms`);
+    assert.match(proxy.output, /only end by proxy 1001[\s\S]*only done/);
+  });
+
+  it('is closed with 1011 on both sides when an addon fails that it must not go without', async (t) => {
+    const fake = await startFakeCopilot();
+    const server = new Server(fake);
+    const proxy = await ProxyProcess.start({
+      upstream: fake,
+      config: config({ script: 'must.ts', required: true }),
+      files: { 'must.ts': `export function websocketMessage() { throw new Error('no'); }` },
+    });
+    t.after(() => Promise.all([proxy.stop(), fake.close()]));
+    const client = await open(proxy, '/must');
+    const upstream = server.sockets[0] as WebSocket;
+    const received = messagesOf(upstream);
+    const both = Promise.all([closing(client), closing(upstream)]);
+    client.send('not for you');
+    assert.deepEqual(await both, [
+      [1011, ''],
+      [1011, ''],
+    ]);
+    assert.deepEqual(received, []);
   });
 });
 
