@@ -42,9 +42,9 @@ export class Headers implements HeaderList {
       this.append(name, value);
       return;
     }
-    const place = this.#pairs[first] as HeaderPair;
-    this.#pairs = this.#pairs.filter((pair, i) => i === first || !sameName(pair[0], wanted));
-    this.#pairs[this.#pairs.indexOf(place)] = [place[0], checked(place[0], value)];
+    const [written] = this.#pairs[first] as HeaderPair;
+    const pair = [written, checked(written, value)] as const;
+    this.#pairs = this.#pairs.flatMap((each, i) => (i === first ? [pair] : sameName(each[0], wanted) ? [] : [each]));
   }
 
   append(name: string, value: string): void {

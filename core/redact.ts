@@ -34,5 +34,6 @@ const BEARER = /\b(Bearer)\s+[^\s"',]{6,}/gi;
 const GITHUB_TOKEN = /\b(gh[opsur]_|github_pat_)[A-Za-z0-9_]{10,}/g;
 /** A Copilot token is a row of `key=value;` that begins with its id. */
 const COPILOT_TOKEN = /\btid=[^\s"',]{8,}/g;
-const URL_USER = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#@"']+@/gi;
+/** No scheme in use is longer than that; without a bound, a long text would take time by the square of its length. */
+const URL_USER = /(\b[a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/?#@"]+@/gi;
 const URL_TOKEN = /([?&][a-z_-]*(?:token|key|secret)=)[^&\s"']+/gi;

@@ -28,9 +28,13 @@ export function parseEvents(text: string): unknown[] {
       if (data !== DONE) events.push(parseJson(data));
     },
   });
-  parser.feed(text);
-  // The blank line that dispatches the last event may have been cut off.
-  parser.feed('\n\n');
+  try {
+    parser.feed(text);
+    // The blank line that dispatches the last event may have been cut off.
+    parser.feed('\n\n');
+  } catch {
+    // A line was longer than that: what has come before it counts.
+  }
   return events;
 }
 

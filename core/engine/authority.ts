@@ -1,3 +1,5 @@
+import net from 'node:net';
+
 /** A host and port, as in the target of a CONNECT. */
 export interface Authority {
   /** Lower case, without brackets or a trailing dot. */
@@ -14,8 +16,10 @@ export function parseAuthority(text: string): Authority | undefined {
   if (match === null) return undefined;
   const port = Number(match[3]);
   if (port < 1 || port > 65_535) return undefined;
-  const host = (match[1] ?? match[2] ?? '').toLowerCase().replace(/\.$/, '');
-  return host === '' ? undefined : { host, port };
+  const [, address, name = ''] = match;
+  if (address !== undefined) return net.isIPv6(address) ? { host: address.toLowerCase(), port } : undefined;
+  const host = name.toLowerCase().replace(/\.$/, '');
+  return host === '' || host.endsWith('.') ? undefined : { host, port };
 }
 
 const AUTHORITY = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:@/?#[\]\\]+)):(\d{1,5})$/;

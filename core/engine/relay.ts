@@ -38,6 +38,9 @@ export function relayBody(source: Readable, sink: Sink, message: HttpMessage, fi
 
 function pass(source: Readable, sink: Sink, message: HttpMessage, firstByte?: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
+    // What is closed already says so no more.
+    if (isBrokenOff(source)) return reject(new BodyCut('source', { cause: source.errored }));
+    if (sink.destroyed) return reject(new BodyCut('sink'));
     let first = true;
     const onData = (chunk: Buffer) => {
       if (first) {
@@ -73,6 +76,10 @@ function pass(source: Readable, sink: Sink, message: HttpMessage, firstByte?: ()
   });
 }
 
+function isBrokenOff(source: Readable): boolean {
+  return (source.destroyed && !source.readableEnded) || (source as { aborted?: boolean }).aborted === true;
+}
+
 async function passTransformed(
   source: Readable,
   sink: Sink,
@@ -87,6 +94,7 @@ async function passTransformed(
 
 function drained(sink: Sink): Promise<void> {
   return new Promise((resolve, reject) => {
+    if (sink.destroyed) return reject(new BodyCut('sink'));
     const onDrain = () => {
       sink.off('close', onClose);
       resolve();

@@ -58,4 +58,13 @@ describe('headers', () => {
     assert.throws(() => headers().set('host', 'a\n'), TypeError);
     new Headers().append('x', 'Latin-1 \xe9 and\ttab');
   });
+
+  it('are as they were when a value is refused', () => {
+    const headers = new Headers([
+      ['X', '1'],
+      ['x', '2'],
+    ]);
+    assert.throws(() => headers.set('x', 'a\n'), TypeError);
+    assert.deepEqual(headers.getAll('x'), ['1', '2']);
+  });
 });

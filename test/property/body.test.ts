@@ -9,9 +9,6 @@ import { anyCase, chunked, content, cuts } from './arbitraries.ts';
 
 const NO_LIMIT = 64 * 1024 * 1024;
 
-/** fzstd waits for this many bytes before it reads a frame's head. */
-const MIN_ZSTD_FRAME_BYTES = 18;
-
 /** Node 20 makes no zstd: a frame of blocks that are not compressed (RFC 8878, section 3.1.1). */
 function zstdStored(bytes: Buffer): Buffer {
   const MAX_BLOCK_BYTES = 1_000;
@@ -78,9 +75,8 @@ describe('a body', () => {
   });
 
   it('is what was sent with zstd too', () => {
-    const long = content.filter((bytes) => zstdStored(bytes).length >= MIN_ZSTD_FRAME_BYTES);
     fc.assert(
-      fc.property(long, cuts, (bytes, at) => {
+      fc.property(content, cuts, (bytes, at) => {
         assert.deepEqual(copyOf(chunked(zstdStored(bytes), at), ['zstd']).bytes(), bytes);
       }),
     );
