@@ -337,7 +337,10 @@ export interface WebSocketMessage {
 
 /** How a WebSocket was closed. */
 export interface WebSocketClose {
-  /** Who closed it, or broke off. */
+  /**
+   * Who closed it, or broke off. The proxy does for a message over 32 MiB (1009), for frames that cannot be taken (1002,
+   * 1007, 1008), when a required addon fails (1011), when an addon kills the flow (1006), and when it stops (1001).
+   */
   readonly by: 'client' | 'server' | 'proxy';
   /** RFC 6455, section 7.4: 1000 is normal, 1006 stands for a connection that broke off. */
   readonly code: number;

@@ -40,15 +40,20 @@ export async function exchangeUpgrade(
   const response = responseOn(socket, request.method);
   if (response === undefined) return;
   const forget = noticeEnd(socket);
+  let agreed = false;
   let relay: WebSocketRelay | undefined;
   const switched = (flow: HttpFlow, server: net.Socket) => {
+    agreed = true;
     forget();
     if (reads && flow.response !== undefined && isWebSocket(flow.response.headers))
       relay = new WebSocketRelay(flow, pin, socket, server);
     else join(socket, server);
   };
   const stream = bodyOf(socket, Number(headers.get('content-length') ?? 0));
-  await new Exchange({ ...request, headers: [...headers], stream, response, switched }, pin, settings).run();
+  const asked = { ...request, headers: [...headers], stream, response };
+  await new Exchange(isHttp2(headers) ? asked : { ...asked, switched }, pin, settings).run();
+  // An addon may have said 101 by itself, which leads nowhere.
+  if (!agreed) socket.destroySoon();
   return relay;
 }
 
@@ -60,6 +65,14 @@ const LENGTH_REQUIRED = answerOf({
 
 function isWebSocket(headers: Headers): boolean {
   return headers.get('upgrade')?.toLowerCase() === 'websocket';
+}
+
+/**
+ * HTTP/2 in the clear would take all later requests past the hooks. Nobody has to agree to it, and RFC 9113, section
+ * 3.1, has dropped it: such a request is taken for one without an upgrade.
+ */
+function isHttp2(headers: Headers): boolean {
+  return headers.get('upgrade')?.toLowerCase() === 'h2c';
 }
 
 /**

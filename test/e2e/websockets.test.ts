@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type tls from 'node:tls';
 import { WebSocket as UndiciWebSocket } from 'undici';
 import { WebSocket, WebSocketServer } from 'ws';
-import { basic, openTunnel, proxyAgent } from '../clients.ts';
+import { basic, curl, openTunnel, proxyAgent } from '../clients.ts';
 import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
@@ -713,6 +713,29 @@ describe('a request for an upgrade', () => {
     assert.match(text, /not[\s\S]* tod/);
     await proxy.said(/\/refused response$/m, since);
     assert.deepEqual(hooksOf('/refused', since), ['requestHeaders', 'request', 'responseHeaders', 'response']);
+  });
+
+  it('to HTTP/2 is taken for a request without one, or what follows would go unseen', async () => {
+    const { stdout } = await curl(
+      proxy,
+      'alice',
+      ...['-H', 'Connection: Upgrade, HTTP2-Settings', '-H', 'Upgrade: h2c', '-H', 'HTTP2-Settings: AAMAAABkAAQAAP__'],
+      ...['--http1.1', `https://${API_HOST}/h2c`, '-d', 'body'],
+    );
+    const { headers, body } = JSON.parse(stdout);
+    assert.equal(body, 'body');
+    assert.equal(headers.upgrade, undefined);
+    assert.equal(headers['http2-settings'], undefined);
+  });
+
+  it('is not taken while an earlier answer is on its way', async () => {
+    const socket = await openTunnel(proxy, 'alice', API_HOST);
+    socket.on('error', () => {});
+    const head = `Host: ${API_HOST}\r\n`;
+    const second = `GET /second HTTP/1.1\r\n${head}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+    socket.write(`GET /first HTTP/1.1\r\n${head}\r\n${second}`);
+    socket.resume();
+    await once(socket, 'close');
   });
 
   it('passes the body that it has', async () => {
