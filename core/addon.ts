@@ -375,7 +375,10 @@ export interface Config {
   listenPort?: number;
   /** Folder for logs and records, relative to this file. Needs a restart. Default `logs`. */
   logs?: string;
-  /** Look into hosts that match one of these (over `host:port`, without case). Default: Copilot's API hosts. */
+  /**
+   * Look into hosts that match one of these (over `host:port`, without case). Default: Copilot's API hosts. TLS to an
+   * address instead of a name is never looked into.
+   */
   allowHosts?: readonly (string | RegExp)[];
   /** Do not look into hosts that match one of these. Default: Copilot's telemetry hosts. */
   ignoreHosts?: readonly (string | RegExp)[];

@@ -21,12 +21,17 @@ export class ClientAnswer {
     // A broken connection shows as `close`; without a listener its error would end the process.
     this.#response.on('error', () => {});
     this.#settled = new Promise((resolve) => {
+      const forget = onQueuedSocketClose(response, () => {
+        onGone();
+        resolve();
+      });
       this.#response.once('finish', () => {
         // HTTP/2 finishes what the client has reset, too.
         this.delivered = !isHttp2(response) || !(response as Http2ServerResponse).stream.aborted;
         if (this.delivered) resolve();
       });
       this.#response.once('close', () => {
+        forget();
         if (!this.delivered) onGone();
         resolve();
       });
@@ -70,4 +75,16 @@ export class ClientAnswer {
   settled(): Promise<void> {
     return this.#settled;
   }
+}
+
+/**
+ * An answer of HTTP/1 that waits for those before it on its connection has no socket yet, and is told of nothing when
+ * that closes. Returns what stops the watch.
+ */
+function onQueuedSocketClose(response: NodeResponse, onClose: () => void): () => void {
+  if (isHttp2(response) || response.socket !== null) return () => {};
+  const { socket } = (response as ServerResponse).req;
+  if (socket.destroyed) setImmediate(onClose);
+  else socket.setMaxListeners(0).once('close', onClose);
+  return () => socket.off('close', onClose);
 }

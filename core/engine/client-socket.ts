@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import type net from 'node:net';
 import type { ClientConnection } from '../addon.ts';
 
@@ -9,8 +10,10 @@ export class ClientSocket implements ClientConnection {
   readonly port: number;
   /** Whoever the last wish on it came from. */
   user: string | undefined;
-  /** Tunnels and requests that are under way on it. */
-  busy = 0;
+  /** Answers that are on their way on it, or still to be made. */
+  readonly answers = new Set<ServerResponse>();
+  /** It is a tunnel, or about to be. */
+  isTunnel = false;
   readonly #socket: net.Socket;
 
   constructor(socket: net.Socket) {

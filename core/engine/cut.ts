@@ -27,6 +27,11 @@ export class Cut extends Error {
     return new Cut('client', 'CLIENT_CLOSED', 'the client closed the connection', 499, '', true);
   }
 
+  /** A request that cannot be served as it is. */
+  static request(status: number, code: string, told: string): Cut {
+    return new Cut('proxy', code, told, status, told);
+  }
+
   static killed(): Cut {
     return new Cut('addon', 'KILLED', 'an addon killed the flow', 502, '', true);
   }

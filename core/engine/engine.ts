@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type net from 'node:net';
 import type { Log, Tunnel } from '../addon.ts';
 import { Chain } from '../chain.ts';
-import { type HttpFlow, HttpResponse } from '../flow.ts';
+import { authorityOf, type HttpFlow, HttpResponse } from '../flow.ts';
 import { Headers } from '../headers.ts';
 import type { Host } from '../host.ts';
 import { Pin } from '../pin.ts';
@@ -109,7 +109,10 @@ export class Engine {
     const closed = this.#closeWebSockets();
     this.#frontDoor.closeConnections();
     // Cut exchanges still have their hooks to run.
-    await Promise.all([this.#idle(), closed]);
+    const over = Promise.all([this.#idle(), closed]).then(() => {});
+    await withTimeLimit(over, CUT_LIMIT_MS, () => new Error('still busy')).catch(() => {
+      this.#settings.log.warn(`${this.#exchanges.size} exchanges did not come to an end`);
+    });
     this.#upstream.close();
   }
 
@@ -229,16 +232,17 @@ export class Engine {
 /** mockttp loses sight of the tunnel for HTTP/2 in the clear, which is all that should come to this. */
 const NO_TUNNEL = answerOf({ status: 400, code: 'NO_TUNNEL', told: 'HTTP/2 without TLS is not spoken in tunnels.' });
 
+/** How long the hooks of exchanges that were cut short may take, all together. */
+const CUT_LIMIT_MS = 15_000;
+
 /** For requests that no addon sees. */
 const NO_ADDONS = { chain: new Chain(), hookTimeoutMs: 0, fault: () => {} };
 
 function incomingOf({ client, target, path, request }: PlainRequest) {
   const { method = 'GET', rawHeaders } = request;
-  return {
-    client,
-    method,
-    path,
-    target: { scheme: 'http', ...target },
-    headers: [...Headers.fromFlat(rawHeaders)],
-  } as const;
+  const headers = Headers.fromFlat(rawHeaders);
+  const wanted = { scheme: 'http', ...target } as const;
+  // In absolute form, the target counts, whatever stands there (RFC 9112, section 3.2.2).
+  headers.set('Host', authorityOf(wanted));
+  return { client, method, path, target: wanted, headers: [...headers] };
 }

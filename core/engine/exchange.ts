@@ -42,6 +42,9 @@ export interface ExchangeSettings {
 /** Bodies that addons want to hold back may be no larger. */
 export const BUFFER_LIMIT_BYTES = 32 * 1024 * 1024;
 
+/** `MAX_HEADER_PAIRS` in Node's `_http_common`. */
+const MAX_FIELDS = 1_000;
+
 /** How it shows that the other end has closed. */
 const CLOSED_CODES = new Set(['ECONNRESET', 'EPIPE']);
 
@@ -91,6 +94,7 @@ export class Exchange {
   async #exchange(): Promise<void> {
     const { blockedBy } = this.#pin.chain;
     if (blockedBy !== undefined) throw Cut.blocked(blockedBy);
+    assertClear(this.#in.headers);
     const { request } = this.#flow;
     await this.#hook('requestHeaders');
     if (this.#flow.answer === undefined && request.wantsBuffer) await this.#holdRequest();
@@ -346,6 +350,18 @@ export class Exchange {
   #copyLimit(message: 'request' | 'response'): number {
     return this.#pin.chain.reads[message] || this.#settings.keepBodies ? BODY_COPY_LIMIT_BYTES : 0;
   }
+}
+
+/**
+ * Node keeps the first thousand fields of a head and drops the rest, what says how long the body is included; and of two
+ * hosts, nobody knows which counts (RFC 9112, section 3.2).
+ *
+ * @throws Cut
+ */
+function assertClear(headers: readonly HeaderPair[]): void {
+  if (headers.length >= MAX_FIELDS) throw Cut.request(431, 'HEAD_TOO_LARGE', 'The request head is too large.');
+  const hosts = headers.filter(([name]) => name.toLowerCase() === 'host');
+  if (hosts.length > 1) throw Cut.request(400, 'BAD_REQUEST', 'That is no HTTP request.');
 }
 
 /** Whether a request carries a body (RFC 9112, section 6; RFC 9113, section 8.1). */

@@ -113,6 +113,8 @@ export class FrontDoor {
       connectionsCheckingInterval: HEAD_CHECK_INTERVAL_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
       noDelay: true,
+      // Node's own answer to that says nothing.
+      requireHostHeader: false,
     });
     // Node would begin to read at once; addons may turn a connection away before that.
     const serve = server.listeners('connection') as ((socket: net.Socket) => void)[];
@@ -122,9 +124,11 @@ export class FrontDoor {
       if (!socket.destroyed) for (const each of serve) each.call(server, socket);
     });
     server.on('connect', (request, socket, head) => void this.#onConnect(request, socket as net.Socket, head));
-    server.on('request', (request, response) => void this.#onRequest(request, response));
+    for (const event of ['request', 'checkExpectation']) {
+      server.on(event, (request: IncomingMessage, response: ServerResponse) => void this.#onRequest(request, response));
+    }
     server.on('upgrade', (request, socket, head) => void this.#onUpgrade(request, socket as net.Socket, head));
-    server.on('clientError', (error, socket) => onClientError(error, socket as net.Socket));
+    server.on('clientError', (error, socket) => this.#onClientError(error, socket as net.Socket));
     return server;
   }
 
@@ -154,7 +158,7 @@ export class FrontDoor {
       this.#log.warn(`${this.#limit} clients are connected, which is the limit: idle ones are closed (see ulimit -n)`);
     }
     for (const [socket, client] of this.#connections) {
-      if (client.busy > 0) continue;
+      if (client.isTunnel || client.answers.size > 0) continue;
       this.#connections.delete(socket);
       client.close();
       return true;
@@ -162,18 +166,29 @@ export class FrontDoor {
     return false;
   }
 
-  #begin(socket: net.Socket): void {
-    const client = this.#connections.get(socket);
-    if (client !== undefined) client.busy += 1;
-  }
-
   /** Nothing is under way on it any more: of all idle ones, it is the last. */
-  #end(socket: net.Socket): void {
+  #idle(socket: net.Socket): void {
     const client = this.#connections.get(socket);
     if (client === undefined) return;
-    client.busy -= 1;
+    client.isTunnel = false;
     this.#connections.delete(socket);
     this.#connections.set(socket, client);
+  }
+
+  /** Makes a tunnel of a connection; not while it owes an answer, which would end up in the tunnel. */
+  #beginTunnel(socket: net.Socket): boolean {
+    const client = this.#connections.get(socket);
+    if (client === undefined) return true;
+    client.isTunnel = client.answers.size === 0;
+    if (!client.isTunnel) client.close();
+    return client.isTunnel;
+  }
+
+  #onClientError(error: Error, socket: net.Socket): void {
+    const answers = [...(this.#connections.get(socket)?.answers ?? [])];
+    const hasBegun = answers.some((response) => response.headersSent);
+    if (!socket.writable || hasBegun || codeOf(error) === 'ECONNRESET') socket.destroy();
+    else endRaw(socket, CLIENT_ERRORS[codeOf(error) ?? ''] ?? BAD_REQUEST);
   }
 
   /** Runs the hook of a connection. It is closed when a required addon fails. */
@@ -194,7 +209,7 @@ export class FrontDoor {
       endRaw(socket, BAD_AUTHORITY);
       return;
     }
-    this.#begin(socket);
+    if (!this.#beginTunnel(socket)) return;
     const tunnel = await this.#ask('connect', request, socket, target);
     if (socket.destroyed) return;
     if (tunnel.answer !== undefined) this.#deny(request, socket, head, tunnel.answer);
@@ -222,8 +237,16 @@ export class FrontDoor {
 
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
-    this.#begin(socket);
-    response.once('close', () => this.#end(socket));
+    const answers = this.#connections.get(socket)?.answers;
+    answers?.add(response);
+    response.once('close', () => {
+      answers?.delete(response);
+      this.#idle(socket);
+    });
+    if (request.httpVersion === '1.1' && request.headers.host === undefined) {
+      send(request, response, BAD_REQUEST);
+      return;
+    }
     const wanted = parseAbsoluteForm(request.url ?? '');
     if (wanted === undefined) {
       send(request, response, NOT_A_PROXY_REQUEST);
@@ -240,7 +263,7 @@ export class FrontDoor {
       endRaw(socket, NOT_A_PROXY_REQUEST);
       return;
     }
-    this.#begin(socket);
+    if (!this.#beginTunnel(socket)) return;
     const { client, answer, decision } = await this.#ask('http', request, socket, wanted.target);
     if (answer !== undefined) this.#deny(request, socket, head, answer);
     else this.#handlers.plainUpgrade({ request, client, ...wanted }, socket, head, decision === 'passthrough');
@@ -257,7 +280,9 @@ export class FrontDoor {
     const { id, address, port } = connection;
     // Each wish has a client of its own: on one connection, plain requests may come from several users.
     const client: Client = { id, address, port, user: undefined };
-    const decision = this.#handlers.intercepts(target) ? 'intercept' : 'passthrough';
+    // Nothing says which name a client wants that asks for an address: it would get a certificate of another.
+    const isAddress = kind === 'connect' && net.isIP(target.host) !== 0;
+    const decision = !isAddress && this.#handlers.intercepts(target) ? 'intercept' : 'passthrough';
     const headers = Headers.fromFlat(request.rawHeaders);
     const tunnel = new TunnelRequest({ kind, client, ...target, decision, headers });
     const pin = this.#handlers.pin();
@@ -282,7 +307,7 @@ export class FrontDoor {
     if (wantsClose || head.length > 0) endRaw(socket, answer);
     else {
       socket.write(rawAnswer(answer, 'keep-alive'));
-      this.#end(socket);
+      this.#idle(socket);
       this.#server.emit('connection', socket);
     }
   }
@@ -303,11 +328,6 @@ function listenOn(server: http.Server, host: string, port: number): Promise<void
 function stopAccepting(server: http.Server): void {
   // `http.Server` would close idle connections too.
   if (server.listening) net.Server.prototype.close.call(server);
-}
-
-function onClientError(error: Error, socket: net.Socket): void {
-  if (!socket.writable || codeOf(error) === 'ECONNRESET') socket.destroy();
-  else endRaw(socket, CLIENT_ERRORS[codeOf(error) ?? ''] ?? BAD_REQUEST);
 }
 
 const BAD_REQUEST = answerOf({ status: 400, code: 'BAD_REQUEST', told: 'That is no HTTP request.' });

@@ -16,6 +16,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Http2ServerResponse } from 'node:http2';
 import type net from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import mockttp, { type OngoingRequest, type TlsHandshakeFailure } from 'mockttp';
 import { LastTunnelAddress, SocketMetadata } from 'mockttp/dist/util/socket-extensions';
 import type { Log } from '../addon.ts';
@@ -161,7 +162,8 @@ function connectionOf(tags: readonly string[]): string {
 function describe(request: OngoingRequest): InterceptedRequest {
   return {
     connection: connectionOf(request.tags),
-    scheme: request.protocol === 'https' || request.protocol === 'wss' ? 'https' : 'http',
+    // By the connection: a request in absolute form says what it likes.
+    scheme: (request as unknown as { socket: Partial<TLSSocket> }).socket.encrypted ? 'https' : 'http',
     method: request.method,
     path: request.path || '/',
     httpVersion: request.httpVersion,

@@ -22,9 +22,16 @@ export function rawHead(answer: IncomingMessage): string {
   return headText(answer.statusCode ?? 502, answer.statusMessage ?? '', headers);
 }
 
+/** How long a client that has been answered may go on sending. */
+const LINGER_MS = 1_000;
+
 /** Answers on such a socket, and closes it. */
 export function endRaw(socket: net.Socket, answer: Answer): void {
-  socket.end(rawAnswer(answer, 'close'), () => socket.destroySoon());
+  socket.end(rawAnswer(answer, 'close'));
+  // Closed with bytes unread, a connection is reset, and the answer lost with it (RFC 9112, section 9.6).
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.resume().once('end', () => socket.destroySoon());
+  socket.once('close', () => clearTimeout(timer));
 }
 
 function headText(status: number, statusText: string, headers: Headers): string {

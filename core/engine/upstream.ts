@@ -107,6 +107,8 @@ function limited(request: http.ClientRequest, to: Authority, ready: 'connect' | 
   // The agent's own `noDelay` does not reach TLS sockets. Without it, a body that comes after its head waits for the
   // server's delayed acknowledgement, some 40 ms.
   request.setNoDelay(true);
+  // How large a head may be is bounded already; what is beyond a number of fields would be dropped without a word.
+  request.maxHeadersCount = 0;
   request.once('socket', (socket) => {
     if (socket.connecting) limitConnectTime(socket, to, ready);
   });
