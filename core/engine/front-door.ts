@@ -243,7 +243,9 @@ export class FrontDoor {
       answers?.delete(response);
       this.#idle(socket);
     });
-    if (request.httpVersion === '1.1' && request.headers.host === undefined) {
+    const hosts = Headers.fromFlat(request.rawHeaders).getAll('host').length;
+    // RFC 9112, section 3.2: one, which only HTTP/1.0 may leave out.
+    if (hosts > 1 || (hosts === 0 && request.httpVersion === '1.1')) {
       send(request, response, BAD_REQUEST);
       return;
     }
