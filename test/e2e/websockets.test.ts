@@ -24,6 +24,7 @@ const SCRIPT = `
     '/drop': { websocketMessage: (_flow, message) => { if (message.text === 'secret') message.drop(); } },
     '/async': { websocketMessage: (_flow, message) => sleep(message.text.endsWith('0') ? 20 : 1) },
     '/slow': { websocketMessage: () => sleep(100) },
+    '/stuck': { websocketMessage: () => sleep(2_500) },
     '/throw': { websocketMessage: () => { throw new Error('oh no'); } },
     '/kill': { websocketMessage: (flow) => flow.kill() },
     '/nonsense': { websocketMessage: (_flow, message) => { message.content = 'text' as any; } },
@@ -325,16 +326,16 @@ describe('a WebSocket whose messages an addon sees', () => {
 
     it(`breaks off at once when its ${who} is reset while a hook has the turn`, async () => {
       const since = proxy.output.length;
-      const { client, upstream } = await connect('/slow');
+      const { client, upstream } = await connect('/stuck');
       const [from, to] = who === 'client' ? [client, upstream] : [upstream, client];
       const closed = closing(to);
-      for (let i = 0; i < 100; i++) from.send('wait');
-      await proxy.said(/\/slow websocketMessage/, since);
+      from.send('wait');
+      await proxy.said(/\/stuck websocketMessage/, since);
       const started = Date.now();
       resetBelowTls(from);
       assert.deepEqual(await closed, [1006, '']);
       assert.ok(Date.now() - started < 1_000, `${Date.now() - started} ms`);
-      await proxy.said(new RegExp(`/slow websocketEnd by ${who} 1006 ""`), since);
+      await proxy.said(new RegExp(`/stuck websocketEnd by ${who} 1006 ""`), since);
     });
   }
 
@@ -486,6 +487,26 @@ describe('a WebSocket in the clear', () => {
       client.terminate();
     });
   }
+});
+
+describe('a request for an upgrade in the clear', () => {
+  it('is cancelled when the client leaves before there is an answer', async (t) => {
+    const fake = await startFakeCopilot();
+    const asked = new Promise<net.Socket>((resolve) => {
+      fake.upgrade = (_request, socket) => resolve(socket);
+    });
+    const proxy = await ProxyProcess.start({ upstream: fake });
+    t.after(() => Promise.all([proxy.stop(), fake.close()]));
+    const socket = net.connect(proxy.port, '127.0.0.1');
+    socket.write(
+      `GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        `Proxy-Authorization: ${basic('alice', proxy.password('alice'))}\r\n\r\n`,
+    );
+    const upstream = await asked;
+    upstream.resume();
+    socket.end();
+    await once(upstream, 'end', { signal: AbortSignal.timeout(5_000) });
+  });
 });
 
 describe('a WebSocket whose messages no addon sees', () => {
