@@ -382,6 +382,11 @@ export interface Config {
   allowHosts?: readonly (string | RegExp)[];
   /** Do not look into hosts that match one of these. Default: Copilot's telemetry hosts. */
   ignoreHosts?: readonly (string | RegExp)[];
+  /**
+   * How long a client that has refused our certificate for a host gets blind tunnels to it, in milliseconds: for clients
+   * that trust certain certificates only. Default 0.
+   */
+  blindAfterRefusalMs?: number;
   /** As curl's: `HOST:PORT:ADDR:PORT`; an empty HOST or PORT matches any. */
   connectTo?: readonly string[];
   /** Reach servers through another proxy: `http://user:password@host:port` or `socks5://…`. */
@@ -396,6 +401,8 @@ export interface Config {
   sslInsecure?: boolean;
   /** What the console says of each flow: 0 nothing, 1 a line, 2 headers, 3 bodies cut at 512 lines, 4 bodies. */
   flowDetail?: 0 | 1 | 2 | 3 | 4;
+  /** How long a server may be silent in the middle of an exchange, in milliseconds. Default 600,000. */
+  idleTimeoutMs?: number;
   /** Time limit of a hook call, in milliseconds. Default 10,000. */
   hookTimeoutMs?: number;
   /** How long flows may go on with a replaced addon, or at shutdown, in milliseconds. Default 5,000. */

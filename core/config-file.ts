@@ -83,6 +83,8 @@ const CONFIG = z.strictObject({
   upstreamCa: z.string().min(1).optional(),
   sslInsecure: z.boolean().optional(),
   flowDetail: z.int().min(0).max(4).optional(),
+  idleTimeoutMs: z.int().min(1).optional(),
+  blindAfterRefusalMs: z.int().min(0).optional(),
   hookTimeoutMs: z.int().min(1).optional(),
   drainMs: z.int().min(0).optional(),
 });

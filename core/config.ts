@@ -111,6 +111,8 @@ export function settle(flags: Flags, { config, path: file }: ConfigFile): Settin
       parent: parentOf(flags.upstream ?? config.upstream, flags.noproxy ?? config.noproxy ?? []),
       allowPrivateTargets: config.allowPrivateTargets ?? false,
       sslInsecure: flags.sslInsecure ?? config.sslInsecure ?? false,
+      idleTimeoutMs: config.idleTimeoutMs ?? 600_000,
+      blindAfterRefusalMs: config.blindAfterRefusalMs ?? 0,
       keepBodies: (flags.flowDetail ?? config.flowDetail ?? 1) >= 3,
     },
     flowDetail: flags.flowDetail ?? config.flowDetail ?? 1,

@@ -57,6 +57,11 @@ export class Cut extends Error {
     return new Cut('upstream', code, messageOf(error), late ? 504 : 502, told, false, { cause: error });
   }
 
+  static silent(ms: number): Cut {
+    const message = `the server was silent for ${ms} ms`;
+    return new Cut('upstream', 'IDLE_TIMEOUT', message, 504, 'The server did not answer in time.');
+  }
+
   toFlowError(): FlowError {
     return { by: this.by, code: this.code, message: this.message };
   }

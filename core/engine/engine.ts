@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type net from 'node:net';
-import type { Log, Tunnel } from '../addon.ts';
+import type { Client, Log, Tunnel } from '../addon.ts';
 import { Chain } from '../chain.ts';
 import { authorityOf, type HttpFlow, HttpResponse } from '../flow.ts';
 import { Headers } from '../headers.ts';
 import type { Host } from '../host.ts';
 import { Pin } from '../pin.ts';
 import { withTimeLimit } from '../time-limit.ts';
+import type { Authority } from './authority.ts';
 import type { CertificateAuthority } from './ca.ts';
 import { ClientAnswer } from './client-answer.ts';
 import { answerOf } from './cut.ts';
@@ -25,6 +26,10 @@ export interface EngineRules extends DialRules, UpstreamRules {
   readonly hosts: HostPatterns;
   /** Keep copies of bodies even when no addon reads them. */
   readonly keepBodies: boolean;
+  /** How long a server may be silent in an exchange. */
+  readonly idleTimeoutMs: number;
+  /** How long a client that has refused our certificate for a host gets blind tunnels to it. */
+  readonly blindAfterRefusalMs: number;
 }
 
 export interface EngineSettings {
@@ -51,6 +56,8 @@ export class Engine {
   /** WebSockets whose messages addons see, and their ends. */
   readonly #webSockets = new Map<WebSocketRelay, Promise<void>>();
   readonly #distrustTold = new Set<string>();
+  /** By client and host: until when its tunnels there are blind. */
+  readonly #blindUntilMs = new Map<string, number>();
   #interceptor: Interceptor | undefined;
 
   /** @throws InsightError `upstreamCaUnreadable` */
@@ -63,7 +70,7 @@ export class Engine {
       this.#dialer,
       {
         pin: () => settings.host.pin(),
-        intercepts: (target) => isIntercepted(this.#rules.hosts, target),
+        intercepts: (target, client) => isIntercepted(this.#rules.hosts, target) && !this.#isBlindFor(client, target),
         intercept: (socket, tunnel) => this.#intercept(socket, tunnel),
         plain: (request, response, blind) => void this.#plain(request, response, blind),
         plainUpgrade: (request, socket, head, blind) => void this.#plainUpgrade(request, socket, head, blind),
@@ -159,6 +166,7 @@ export class Engine {
     return {
       upstream: this.#upstream,
       keepBodies: !blind && this.#rules.keepBodies,
+      idleTimeoutMs: this.#rules.idleTimeoutMs,
       ended: (flow) => {
         if (!blind) this.#settings.flowEnded(flow);
       },
@@ -209,6 +217,9 @@ export class Engine {
     const { client, host } = tunnel;
     const message = `${client.user ?? 'a client'} at ${client.address} refused our certificate for ${host} (${cause}): its editor has to trust ${this.#settings.ca.certFile}`;
     this.#tellDistrust(`${client.user} ${client.address} ${host}`, message);
+    const { blindAfterRefusalMs } = this.#rules;
+    if (this.#blindUntilMs.size > MAX_REMEMBERED) this.#blindUntilMs.clear();
+    this.#blindUntilMs.set(`${client.address} ${host}`, performance.now() + blindAfterRefusalMs);
     const pin = this.#settings.host.pin();
     try {
       await pin.dispatch('tlsFailed', tunnel, { cause, message });
@@ -219,10 +230,16 @@ export class Engine {
     }
   }
 
+  /** A client that has refused our certificate a while ago, and may be left alone with it. */
+  #isBlindFor({ address }: Client, { host }: Authority): boolean {
+    const untilMs = this.#blindUntilMs.get(`${address} ${host}`);
+    return untilMs !== undefined && performance.now() < untilMs;
+  }
+
   /** Clients that do not trust the CA try again and again: one line for each of them and host is enough. */
   #tellDistrust(key: string, message: string): void {
     const { log } = this.#settings;
-    if (this.#distrustTold.size > 1_000) this.#distrustTold.clear();
+    if (this.#distrustTold.size > MAX_REMEMBERED) this.#distrustTold.clear();
     if (this.#distrustTold.has(key)) log.debug(message);
     else log.warn(message);
     this.#distrustTold.add(key);
@@ -231,6 +248,8 @@ export class Engine {
 
 /** mockttp loses sight of the tunnel for HTTP/2 in the clear, which is all that should come to this. */
 const NO_TUNNEL = answerOf({ status: 400, code: 'NO_TUNNEL', told: 'HTTP/2 without TLS is not spoken in tunnels.' });
+
+const MAX_REMEMBERED = 1_000;
 
 /** How long the hooks of exchanges that were cut short may take, all together. */
 const CUT_LIMIT_MS = 15_000;

@@ -35,6 +35,8 @@ export interface ExchangeSettings {
   readonly upstream: Upstream;
   /** Keep copies of bodies even when no addon reads them. */
   readonly keepBodies: boolean;
+  /** How long a server may be silent. */
+  readonly idleTimeoutMs: number;
   /** Told of each flow once it has ended and its hooks have run. */
   readonly ended: (flow: HttpFlow) => void;
 }
@@ -131,6 +133,8 @@ export class Exchange {
     } catch (error) {
       throw Cut.upstream(error);
     }
+    const { idleTimeoutMs } = this.#settings;
+    this.#upstream.setTimeout(idleTimeoutMs, () => this.#stop(Cut.silent(idleTimeoutMs)));
     return this.#upstream;
   }
 
@@ -172,6 +176,10 @@ export class Exchange {
         return;
       }
     }
+    // Trailers need chunks: a body of known length has no place for them (RFC 9112, section 7.1.2).
+    const { rawTrailers = [] } = this.#in.stream as Partial<IncomingMessage>;
+    if (rawTrailers.length > 0 && !request.headers.has('content-length'))
+      upstream.addTrailers([...Headers.fromFlat(rawTrailers)] as [string, string][]);
     upstream.end();
     timings.requestEnd = this.#flow.now();
     await this.#hook('request');
@@ -186,6 +194,8 @@ export class Exchange {
       if (this.#in.switched !== undefined) {
         upstream.once('upgrade', (answer, server, head) => {
           server.on('error', () => {});
+          // Whoever speaks another protocol may be silent for as long as it likes.
+          (server as net.Socket).setTimeout(0);
           if (head.length > 0) server.unshift(head);
           this.#server = server as net.Socket;
           resolve(answer);

@@ -28,7 +28,7 @@ export interface PlainRequest {
 export interface FrontDoorHandlers {
   pin(): Pin;
   /** By the configured hosts, before any addon spoke. */
-  intercepts(target: Authority): boolean;
+  intercepts(target: Authority, client: Client): boolean;
   /** A tunnel has been granted and is to be looked into. */
   intercept(socket: net.Socket, tunnel: Tunnel): void;
   /** `blind` ones are passed on without hooks. */
@@ -284,7 +284,7 @@ export class FrontDoor {
     const client: Client = { id, address, port, user: undefined };
     // Nothing says which name a client wants that asks for an address: it would get a certificate of another.
     const isAddress = kind === 'connect' && net.isIP(target.host) !== 0;
-    const decision = !isAddress && this.#handlers.intercepts(target) ? 'intercept' : 'passthrough';
+    const decision = !isAddress && this.#handlers.intercepts(target, client) ? 'intercept' : 'passthrough';
     const headers = Headers.fromFlat(request.rawHeaders);
     const tunnel = new TunnelRequest({ kind, client, ...target, decision, headers });
     const pin = this.#handlers.pin();

@@ -4,7 +4,8 @@ import net from 'node:net';
 import { describe, it } from 'node:test';
 import tls from 'node:tls';
 import { ask, basic, curl, openSession, RawConnection } from '../clients.ts';
-import { eventually, type ProxyProcess } from '../proxy-process.ts';
+import { startFakeCopilot } from '../fake-copilot.ts';
+import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
 import { setStage } from '../stage.ts';
 
@@ -91,6 +92,26 @@ describe('a client that does not trust the CA', () => {
         /failed alice api\.[\w.]+:443 .* \| alice at 127\.0\.0\.1 refused our certificate for api\..*its editor has to trust .*ca\.pem/g,
       );
     await eventually('both', () => told()?.length === 2);
+  });
+});
+
+describe('a client that refuses our certificate for good', () => {
+  it('is left alone with that host for a while, if the config says so', async (t) => {
+    const fake = await startFakeCopilot();
+    t.after(() => fake.close());
+    const config = (ms: number) => `export default { addons: [], flowDetail: 1, blindAfterRefusalMs: ${ms} };`;
+    const proxy = await ProxyProcess.start({ upstream: fake, config: config(0) });
+    t.after(() => proxy.stop());
+    const pinned = ['--cacert', proxy.path('upstream-ca.pem'), '-o', '/dev/null', '-w', '%{http_code}'];
+    const ask = async (...args: readonly string[]) =>
+      (await curl(proxy, undefined, ...args, `https://${API_HOST}/x`)).code;
+    const refused = 60;
+    for (let i = 0; i < 2; i++) assert.equal(await ask(...pinned), refused);
+    proxy.write('addons.config.ts', config(1_500));
+    await proxy.said(/addons\.config\.ts applied/);
+    assert.equal(await ask(...pinned), refused);
+    await eventually('its tunnel is blind', async () => (await ask(...pinned)) === 0);
+    await eventually('it is looked into again', async () => (await ask('-o', '/dev/null')) === 0);
   });
 });
 

@@ -4,7 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { describe, it } from 'node:test';
-import { ask, curl, openSession, openTunnel } from '../clients.ts';
+import { ask, basic, curl, openSession, openTunnel, RawConnection } from '../clients.ts';
 import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
@@ -103,6 +103,7 @@ describe('a client that breaks off', () => {
 async function withUpstream(
   serve: (socket: net.Socket) => void,
   test: (proxy: ProxyProcess) => Promise<void>,
+  config = CONFIG,
 ): Promise<void> {
   const server = net.createServer((socket) => {
     socket.on('error', () => {});
@@ -112,7 +113,7 @@ async function withUpstream(
   const { port } = server.address() as net.AddressInfo;
   const proxy = await ProxyProcess.start({
     args: ['--connect-to', `::127.0.0.1:${port}`],
-    config: CONFIG,
+    config,
     files: { 'tell.ts': TELL },
   });
   try {
@@ -205,6 +206,53 @@ describe('an upstream that breaks off', () => {
         assert.equal(response.statusCode, 413);
       },
     ));
+});
+
+describe('an upstream that falls silent', () => {
+  const config = CONFIG.replace('flowDetail: 0,', 'flowDetail: 0, idleTimeoutMs: 300,');
+
+  it('before it answers gives the client a 504', () =>
+    withUpstream(
+      () => {},
+      async (proxy) => {
+        const { stdout } = await curl(proxy, 'alice', '-w', ' %{http_code}', URL);
+        assert.equal(stdout, 'insight-dump: The server did not answer in time.\n 504');
+        await proxy.said(/flow \/x error upstream IDLE_TIMEOUT/);
+      },
+      config,
+    ));
+
+  it('in the middle of a body gives the client no clean end', () =>
+    withUpstream(
+      (socket) => socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello')),
+      async (proxy) => {
+        const { code, stdout } = await curl(proxy, 'alice', URL);
+        assert.deepEqual([code, stdout], [18, 'hello']);
+        await proxy.said(/flow \/x error upstream IDLE_TIMEOUT/);
+      },
+      config,
+    ));
+});
+
+describe('trailers of a request', () => {
+  it('arrive behind its chunks', () => {
+    let seen = '';
+    const upstream = (socket: net.Socket) =>
+      socket.on('data', (data) => {
+        seen += data;
+        if (seen.endsWith('\r\n\r\n') && seen.includes('\r\n0\r\n'))
+          socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+      });
+    return withUpstream(upstream, async (proxy) => {
+      const connection = await RawConnection.open(proxy.port);
+      const login = `Proxy-Authorization: ${basic('alice', proxy.password('alice'))}`;
+      const head = [`POST ${URL} HTTP/1.1`, 'Host: x', login, 'Transfer-Encoding: chunked', 'Trailer: X-Sum'];
+      connection.socket.write(`${head.join('\r\n')}\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n`);
+      assert.equal((await connection.answer()).status, 200);
+      assert.match(seen, /\r\nTrailer: X-Sum\r\n.*\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n$/s);
+      connection.socket.destroy();
+    });
+  });
 });
 
 describe('a kept connection that the upstream closes as the next request leaves', () => {
