@@ -133,6 +133,34 @@ describe('the kit', () => {
     await addon.stop();
   });
 
+  it('runs the hooks of a WebSocket, and says what is passed on', async () => {
+    const calls: string[] = [];
+    const addon = await testAddon(
+      defineAddon({
+        websocketStart: (flow) => void calls.push(`start ${flow.response.status}`),
+        websocketMessage(_flow, message) {
+          if (message.text === 'secret') message.drop();
+          else message.text = `${message.from}: ${message.text}`;
+        },
+        websocketEnd: (_flow, { by, code }) => void calls.push(`end by ${by} ${code}`),
+      }),
+    );
+    const passed = await addon.webSocket(makeFlow(), [
+      { from: 'client', content: 'hello' },
+      { from: 'client', content: 'secret' },
+      { from: 'server', content: Buffer.from('bytes') },
+    ]);
+    assert.deepEqual(
+      passed.map(({ text, isText }) => [text, isText]),
+      [
+        ['client: hello', true],
+        ['server: bytes', false],
+      ],
+    );
+    assert.deepEqual(calls, ['start 101', 'end by client 1000']);
+    await addon.stop();
+  });
+
   it('reloads a script when it is saved, and says why when it is not taken', async () => {
     const text = (word: string) => `import { defineAddon } from 'insight-dump';
       export default defineAddon({ state: () => ({ loads: 0 }), load: (ctx) => { ctx.state.loads += 1; },

@@ -4,7 +4,7 @@
  *
  * @module
  */
-export { type AddonTest, type TestOptions, testAddon, testScript } from './kit/addon-test.ts';
+export { type AddonTest, type MessageGiven, type TestOptions, testAddon, testScript } from './kit/addon-test.ts';
 export type { Arrived, Outcome } from './kit/flow-run.ts';
 export { type LogLine, MemoryLog } from './kit/memory-log.ts';
 export { type ScriptTest, tempScript } from './kit/script-test.ts';

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Addon } from '../../core/addon.ts';
+import type { Addon, WebSocketClose, WebSocketMessage } from '../../core/addon.ts';
 import { Host, type HostLimits, type OptionSources } from '../../core/host.ts';
 import * as api from '../../core/index.ts';
 import type { Pin } from '../../core/pin.ts';
@@ -10,9 +10,10 @@ import { readAddons } from '../../core/read-addons.ts';
 import type { NamedAddon, ScriptSpec } from '../../core/script.ts';
 import { nameScripts } from '../../core/script-names.ts';
 import type { TunnelRequest } from '../../core/tunnel.ts';
+import { WholeMessage } from '../../core/websocket-message.ts';
 import { FlowRun, type Outcome } from './flow-run.ts';
 import { MemoryLog } from './memory-log.ts';
-import type { TestFlow } from './test-flow.ts';
+import { switched, type TestFlow } from './test-flow.ts';
 
 export const MODULES = { 'insight-dump': api };
 
@@ -23,6 +24,12 @@ export interface TestOptions {
   readonly logs?: string;
   readonly confdir?: string;
   readonly limits?: Partial<HostLimits>;
+}
+
+/** A message on a WebSocket: a string for text, bytes for binary. */
+export interface MessageGiven {
+  readonly from: WebSocketMessage['from'];
+  readonly content: string | Uint8Array;
 }
 
 /** A host that remembers what went wrong in hooks. */
@@ -80,6 +87,30 @@ export class AddonTest {
   async connect(tunnel: TunnelRequest): Promise<TunnelRequest> {
     await this.#pinned(async (pin) => pin.dispatch('connect', tunnel));
     return tunnel;
+  }
+
+  /**
+   * Runs the hooks of a WebSocket: it opens, these messages come, and it closes. Returns what is passed on.
+   *
+   * @throws what a hook threw
+   */
+  webSocket(
+    flow: TestFlow,
+    messages: readonly MessageGiven[],
+    close: WebSocketClose = { by: 'client', code: 1000, reason: '' },
+  ): Promise<WebSocketMessage[]> {
+    return this.#pinned(async (pin) => {
+      flow.response ??= switched();
+      await pin.dispatch('websocketStart', flow);
+      const passed: WholeMessage[] = [];
+      for (const { from, content } of messages) {
+        const message = new WholeMessage(from, typeof content === 'string', Buffer.from(content));
+        await pin.dispatch('websocketMessage', flow, message);
+        if (!message.dropped) passed.push(message);
+      }
+      await pin.dispatch('websocketEnd', flow, close);
+      return passed;
+    });
   }
 
   /** Changes options, as an edit of the config does. @throws when they are refused; the old ones stay */

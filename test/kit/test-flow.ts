@@ -1,5 +1,5 @@
 import type { FlowError, Tunnel } from '../../core/addon.ts';
-import { HttpFlow, HttpRequest } from '../../core/flow.ts';
+import { HttpFlow, HttpRequest, HttpResponse } from '../../core/flow.ts';
 import { type HeaderPair, Headers } from '../../core/headers.ts';
 import { TunnelRequest } from '../../core/tunnel.ts';
 
@@ -63,6 +63,12 @@ const TARGET = { scheme: 'https', host: 'api.githubcopilot.com', port: 443 } as 
 /** Makes a flow that has not begun. */
 export function makeFlow(parts: FlowParts = {}): TestFlow {
   return new TestFlow(parts);
+}
+
+/** The answer by which a WebSocket opens. */
+export function switched(): HttpResponse {
+  const headers = headersOf({ connection: 'Upgrade', upgrade: 'websocket' });
+  return new HttpResponse({ status: 101, statusText: 'Switching Protocols', headers, httpVersion: '1.1' }, 0);
 }
 
 /** Makes a tunnel that no addon has seen; `headers` may hold `Proxy-Authorization`. */
