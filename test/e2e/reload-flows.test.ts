@@ -26,7 +26,7 @@ const marking = (version: string) => `
 const versionsIn = (body: string) => [...new Set([...body.matchAll(/^: (\w+)$/gm)].map(([, version]) => version))];
 
 for (const [what, settings, streamMs, outlives] of [
-  ['within the drain limit', '', 5_000, false],
+  ['within the drain limit', 'drainMs: 30_000,', 5_000, false],
   ['beyond the drain limit', 'drainMs: 300,', 2_000, true],
 ] as const) {
   describe(`a stream that is open while its addon is saved, ${what}`, () => {
