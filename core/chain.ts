@@ -8,6 +8,8 @@ export interface Instance {
   readonly script: string;
   /** The author's files: the script and all that it imports by a relative path. */
   readonly files: ReadonlySet<string>;
+  /** Held for its source map, which is how a stack names the author's lines. */
+  readonly module?: object | undefined;
   /** A failing hook fails the traffic. */
   readonly required: boolean;
   readonly context: Context;

@@ -40,8 +40,8 @@ export function findConfig(config: string | undefined): string {
 export async function readConfig(file: string, modules: HostModules): Promise<ConfigFile> {
   const { code, inputs, stamps } = await compile(file);
   try {
-    const { default: exported } = evaluate(code, file, inputs, modules);
-    return { path: file, config: validated(exported, file), stamps };
+    const { exports } = evaluate(code, file, inputs, modules);
+    return { path: file, config: validated(exports.default, file), stamps };
   } catch (error) {
     throw Object.assign(error as Error, { stamps }) satisfies Unbuilt;
   }

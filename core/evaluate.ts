@@ -6,12 +6,18 @@ import { describePlace, placeIn } from './stack.ts';
 /** Modules that the host gives to scripts itself, by specifier, so that both share one instance. */
 export type HostModules = Readonly<Record<string, unknown>>;
 
+export interface Evaluated {
+  readonly exports: Record<string, unknown>;
+  /** To be held for as long as the code may run: Node forgets the source map of a module that nobody holds. */
+  readonly module: object;
+}
+
 type CompilableModule = Module & { _compile(code: string, filename: string): void };
 
 let version = 0;
 
 /**
- * Runs compiled code as a module of its own, and returns its exports.
+ * Runs compiled code as a module of its own.
  *
  * This is the only loader trick of the project. `Module#_compile` leaves nothing in Node's module caches, so replaced
  * versions can be collected; the file name carries a version, because Node keeps one source map a name, and a stack of
@@ -19,12 +25,7 @@ let version = 0;
  *
  * @throws InsightError `doesNotEvaluate`, with the author's line where the stack tells
  */
-export function evaluate(
-  code: string,
-  entry: string,
-  inputs: ReadonlySet<string>,
-  modules: HostModules,
-): Record<string, unknown> {
+export function evaluate(code: string, entry: string, inputs: ReadonlySet<string>, modules: HostModules): Evaluated {
   version += 1;
   const name = path.join(path.dirname(entry), `.${path.basename(entry)}.v${version}.cjs`);
   const module = new Module(name) as CompilableModule;
@@ -36,7 +37,7 @@ export function evaluate(
     const place = placeIn(error, inputs);
     throw errors.doesNotEvaluate(entry, error, place === undefined ? '' : describePlace(place));
   }
-  return module.exports as Record<string, unknown>;
+  return { exports: module.exports as Evaluated['exports'], module };
 }
 
 /** The author's packages come first; what insight-dump itself is made of (zod, …) is there for everybody. */

@@ -190,6 +190,7 @@ export class Host implements PinHost {
       addon,
       script: script.path,
       files: script.files,
+      module: script.module,
       required: script.required,
       end,
       options: resolveOptions(name, addon, sources.given(name), sources.flags(name)),
@@ -224,7 +225,10 @@ export class Host implements PinHost {
   async #retire(instances: readonly Instance[]): Promise<void> {
     if (instances.length === 0) return;
     const { drainMs } = this.limits;
-    const chains = [...this.#superseded].filter((chain) => instances.some((each) => chain.instances.includes(each)));
+    // Flows that have outlived the limit once go on with the chain in force, and hold nothing up any more.
+    const chains = [...this.#superseded].filter(
+      (chain) => !chain.expired && instances.some((each) => chain.instances.includes(each)),
+    );
     const drained = Promise.all(chains.map((chain) => chain.drained()));
     await withTimeLimit(drained, drainMs, () => errors.hookTimeout('flows', drainMs)).catch(() => {
       for (const chain of chains) chain.expired = true;

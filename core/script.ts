@@ -40,6 +40,8 @@ export interface Script {
   readonly files: ReadonlySet<string>;
   readonly required: boolean;
   readonly addons: readonly NamedAddon[];
+  /** What it was evaluated as. */
+  readonly module?: object;
 }
 
 /**
@@ -53,8 +55,8 @@ export function evaluateScript(
   modules: HostModules,
   warn: (message: string) => void,
 ): Script {
-  const exports = evaluate(code, path, inputs, modules);
-  return { path, files: inputs, required, addons: addonsOf(exports, path, name, warn) };
+  const { exports, module } = evaluate(code, path, inputs, modules);
+  return { path, files: inputs, required, addons: addonsOf(exports, path, name, warn), module };
 }
 
 /**

@@ -26,7 +26,7 @@ describe('compiling and evaluating a script', () => {
   };
   const load = async (file: string, modules = {}) => {
     const { code, inputs } = await compile(file);
-    return { exports: evaluate(code, file, inputs, modules), inputs };
+    return { ...evaluate(code, file, inputs, modules), inputs };
   };
 
   it('gives its exports, and names every file that went into it', async () => {

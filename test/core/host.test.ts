@@ -271,6 +271,25 @@ describe('a flow', () => {
     assert.deepEqual(calls, ['v1 done', 'v2']);
   });
 
+  it('that has outlived the drain limit once holds up no other replacement', async () => {
+    const { host, use } = makeHost({ limits: { drainMs: 300 } });
+    const calls: string[] = [];
+    const version = (n: number): Addon => ({ name: 'one', done: () => void calls.push(`v${n} done`) });
+    const kept = scriptOf({ name: 'kept', done: () => void calls.push('kept done') }, { path: '/scripts/kept.ts' });
+    await use(version(1));
+    const slot = { script: kept.path, name: 'x', required: false, instances: await host.prepare(kept) };
+    host.apply([...host.chain.slots, slot]);
+    await host.start();
+    const old = host.pin();
+    host.apply([slot]);
+    await sleep(400);
+    assert.deepEqual(calls, ['v1 done']);
+    host.apply([]);
+    await sleep(50);
+    assert.deepEqual(calls, ['v1 done', 'kept done']);
+    old.release();
+  });
+
   it('holds on to an addon through several replacements of others', async () => {
     const { host, use } = makeHost({ limits: { drainMs: 5_000 } });
     const calls: string[] = [];

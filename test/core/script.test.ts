@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import path from 'node:path';
 import { describe, it } from 'node:test';
-import { addonsOf } from '../../core/script.ts';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { compile } from '../../core/compile.ts';
+import { Host } from '../../core/host.ts';
+import { addonsOf, evaluateScript } from '../../core/script.ts';
+import { sourcesOf } from '../host-kit.ts';
+import { MemoryLog, makeFlow } from '../kit.ts';
+import { makeFolder } from '../proxy-process.ts';
 
 const silent = (message: string): void => assert.fail(message);
 const find = (exports: object, file = '/x/mine.ts', warn = silent) =>
@@ -68,5 +77,30 @@ describe('a script', () => {
       '/x/mine.ts: addon mine has a function "reqeust", which is no hook; did you mean "request"?',
       '/x/mine.ts: addon mine has a function "responseheaders", which is no hook; did you mean "responseHeaders"?',
     ]);
+  });
+});
+
+describe('an error of an addon', () => {
+  it('names the line of TypeScript, also after garbage has been collected', async () => {
+    process.setSourceMapsEnabled(true);
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const folder = makeFolder({
+      'mine.ts': 'interface X {\n  a: 1;\n}\nexport function request() {\n  throw new Error("no");\n}\n',
+    });
+    const file = path.join(folder, 'mine.ts');
+    const log = new MemoryLog();
+    const limits = { hookTimeoutMs: 100, lifecycleTimeoutMs: 100, drainMs: 100 };
+    const host = new Host({ log, paths: { logs: '', confdir: '' }, limits }, sourcesOf());
+    const spec = { path: file, name: 'mine', required: false };
+    const instances = await host.prepare(evaluateScript(spec, await compile(file), {}, silent));
+    host.apply([{ script: file, name: 'mine', required: false, instances }]);
+    for (let i = 0; i < 5; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      gc();
+    }
+    host.pin().dispatch('request', makeFlow());
+    assert.match(log.of('error')[0] ?? '', /^request failed at .*mine\.ts:5:9: no$/);
+    rmSync(folder, { recursive: true });
   });
 });

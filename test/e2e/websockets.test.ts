@@ -137,7 +137,7 @@ describe('a WebSocket whose messages an addon sees', () => {
     const { client, upstream } = await connect('/throw');
     client.send('anyway');
     assert.equal(String((await once(upstream, 'message'))[0]), 'anyway');
-    await proxy.said(/websocketMessage failed at acts\.ts.*: oh no/, since);
+    await proxy.said(/websocketMessage failed at acts\.ts:\d+:\d+: oh no/, since);
     client.terminate();
   });
 
@@ -145,7 +145,7 @@ describe('a WebSocket whose messages an addon sees', () => {
     const { client, upstream } = await connect('/nonsense');
     client.send('anyway');
     assert.equal(String((await once(upstream, 'message'))[0]), 'anyway');
-    await proxy.said(/websocketMessage failed at acts\.ts.*: content has to be a Uint8Array, not a string/);
+    await proxy.said(/websocketMessage failed at acts\.ts:\d+:\d+: content has to be a Uint8Array, not a string/);
     client.terminate();
   });
 
