@@ -90,6 +90,9 @@ export class Exchange {
     } catch (error) {
       await this.#fail(this.#cut ?? cutOf(error, 'client'));
     }
+    // A server that has answered early may never read the rest; Node does not tell when the client leaves after that.
+    if (this.#upstream?.writableFinished === false) this.#upstream.destroy();
+    this.#in.stream.resume();
     this.#settings.ended(this.#flow);
   }
 
@@ -181,6 +184,8 @@ export class Exchange {
     if (rawTrailers.length > 0 && !request.headers.has('content-length'))
       upstream.addTrailers([...Headers.fromFlat(rawTrailers)] as [string, string][]);
     upstream.end();
+    // A server may have answered all before, or somebody broken off: then it is over, and no hook may follow.
+    if (this.#concluded || this.#cut !== undefined) return;
     timings.requestEnd = this.#flow.now();
     await this.#hook('request');
   }

@@ -14,7 +14,7 @@
  * 6. What that server does on `connect`, for HTTP/1 and HTTP/2, is a listener of it.
  */
 import type { EventEmitter } from 'node:events';
-import type { Http2ServerResponse } from 'node:http2';
+import type { Http2ServerResponse, ServerHttp2Session } from 'node:http2';
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import mockttp, { type OngoingRequest, type TlsHandshakeFailure } from 'mockttp';
@@ -55,11 +55,14 @@ const FAILURE_DELAY_MS = 1_000;
 
 export class Interceptor {
   readonly #server: EventEmitter;
+  /** By the client's address: all that mockttp and Node let us know them by. */
   readonly #handshakes: Map<string, TlsFailed>;
+  readonly #sockets: Map<string, net.Socket>;
 
-  private constructor(server: EventEmitter, handshakes: Map<string, TlsFailed>) {
+  private constructor(server: EventEmitter, handshakes: Map<string, TlsFailed>, sockets: Map<string, net.Socket>) {
     this.#server = server;
     this.#handshakes = handshakes;
+    this.#sockets = sockets;
   }
 
   static async start(ca: CertificateAuthority, handlers: InterceptorHandlers, log: Log): Promise<Interceptor> {
@@ -98,7 +101,12 @@ export class Interceptor {
       handshakes.get(`${remoteIpAddress}:${remotePort}`)?.(failureCause);
     });
     refuseTunnels(server());
-    return new Interceptor(server(), handshakes);
+    const sockets = new Map<string, net.Socket>();
+    server().on('session', (session: ServerHttp2Session) => {
+      const { remoteAddress, remotePort } = session.socket;
+      probe(session, sockets.get(`${remoteAddress}:${remotePort}`));
+    });
+    return new Interceptor(server(), handshakes, sockets);
   }
 
   /**
@@ -109,15 +117,44 @@ export class Interceptor {
   take(socket: net.Socket, { host, port }: Authority, connection: string, tlsFailed: TlsFailed): void {
     socket[LastTunnelAddress] = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     socket[SocketMetadata] = { tags: [connection] };
+    // A client that sends no more before it has said what it wants is gone.
+    socket.allowHalfOpen = false;
     const address = `${socket.remoteAddress}:${socket.remotePort}`;
     this.#handshakes.set(address, tlsFailed);
+    this.#sockets.set(address, socket);
     socket.once('close', () => {
+      if (this.#sockets.get(address) === socket) this.#sockets.delete(address);
       setTimeout(() => {
         if (this.#handshakes.get(address) === tlsFailed) this.#handshakes.delete(address);
       }, FAILURE_DELAY_MS).unref();
     });
     this.#server.emit('connection', socket);
   }
+}
+
+/** How often an HTTP/2 client is asked whether it is still there; it has as long to answer. */
+const PROBE_INTERVAL_MS = 20_000;
+
+/**
+ * Ends a connection whose client has vanished. Node 20 loses the end of a TLS write that fails: the HTTP/2 session then
+ * waits for it for good, reads no more, and notices neither the end of the connection nor a reset.
+ */
+function probe(session: ServerHttp2Session, socket: net.Socket | undefined): void {
+  let hasAnswered = true;
+  const timer = setInterval(() => {
+    if (!hasAnswered) {
+      session.destroy();
+      socket?.destroy();
+    } else if (!session.destroyed && !session.closed) {
+      hasAnswered = false;
+      session.ping((error) => {
+        hasAnswered = error === null;
+      });
+    }
+  }, PROBE_INTERVAL_MS);
+  const stop = () => clearInterval(timer);
+  session.once('close', stop);
+  socket?.once('close', stop);
 }
 
 /** Catches the server that mockttp makes, and lets it believe that it listens. Returns a getter for it. */
