@@ -5,6 +5,7 @@ import type { ProxyProcess } from '../proxy-process.ts';
 import { setBusyStage } from '../stage.ts';
 import { configOf } from '../tagging.ts';
 import type { Traffic } from '../traffic.ts';
+import { HEAP_ADDON } from './heap-addon.ts';
 
 const ROUNDS = 250;
 /** By then, all caches are as warm as they get. */
@@ -28,18 +29,6 @@ const addon = (name: string, version: number) => `
     },
   });`;
 
-/** Answers \`/heap\` with what is used once all garbage is gone. */
-const HEAP = `
-  import { setFlagsFromString } from 'node:v8';
-  import { runInNewContext } from 'node:vm';
-  setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc');
-  export function requestHeaders(flow) {
-    if (flow.request.path !== '/heap') return;
-    gc();
-    flow.respond({ status: 200, body: JSON.stringify(process.memoryUsage()) });
-  }`;
-
 const config = (round: number) =>
   configOf(
     [...ADDONS.map((name) => `'${name}.ts'`), `'heap.ts'`].join(),
@@ -50,7 +39,7 @@ const tagsOf = (round: number) => ADDONS.map((name) => `${name}:${round}:${round
 describe('a storm of saves', () => {
   let proxy: ProxyProcess;
   let traffic: Traffic;
-  const files = { ...Object.fromEntries(ADDONS.map((name) => [`${name}.ts`, addon(name, 0)])), 'heap.ts': HEAP };
+  const files = { ...Object.fromEntries(ADDONS.map((name) => [`${name}.ts`, addon(name, 0)])), 'heap.ts': HEAP_ADDON };
   setBusyStage({ config: config(0), files }, (stage) => {
     ({ proxy, traffic } = stage);
   });
