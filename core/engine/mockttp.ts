@@ -145,7 +145,7 @@ function probe(session: ServerHttp2Session, socket: net.Socket | undefined): voi
     if (!hasAnswered) {
       session.destroy();
       socket?.destroy();
-    } else if (!session.destroyed && !session.closed) {
+    } else if (!session.destroyed) {
       hasAnswered = false;
       session.ping((error) => {
         hasAnswered = error === null;

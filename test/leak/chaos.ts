@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { leadingTo, makeCredentials, type OwnUpstream, startOwnUpstream } from '../own-upstream.ts';
+import { mib, openFiles } from '../process-stats.ts';
+import { eventually, ProxyProcess } from '../proxy-process.ts';
+import { Random } from '../random.ts';
+import { configOf } from '../tagging.ts';
+import { Traffic } from '../traffic.ts';
+import { type Books, bookkeeper, moody } from './chaos-addons.ts';
+import { CHAOS_HOST, ChaoticClients, PORTS, WRONG_HOST } from './chaos-clients.ts';
+import { faultyHandler, startBlindUpstream } from './chaos-upstream.ts';
+import { HEAP_ADDON } from './heap-addon.ts';
+
+/** Another each time, unless you want to see an old failure again. */
+const SEED = Number(process.env.CHAOS_SEED ?? Date.now() % 1_000_000);
+/** Before memory is measured for the first time. */
+const WARM_UP_LIVES = 150;
+const LIVES = 850;
+const MIN_REQUESTS = 2_000;
+const LIVES_AT_ONCE = 24;
+const SAVE_ADDON_EVERY_MS = 300;
+const SAVE_CONFIG_EVERY_MS = 700;
+/**
+ * A client that vanishes without anybody's notice is found out after two probes of 20 s (`core/engine/mockttp.ts`). Idle
+ * connections to servers are closed after 4 s.
+ */
+const QUIET_LIMIT_MS = 50_000;
+/** Of the steady traffic, with those that are about to end. */
+const CALM_CONNECTIONS = 3;
+const FILES_SLACK = 6;
+/** By then, its connections are all there. */
+const STEADY_AFTER = 20;
+const HEAP_SLACK_BYTES = 8 * 1024 ** 2;
+/** Nothing listens there. */
+const CLOSED_PORT = 1;
+
+/** The moody addon is one that traffic may not go without, every other time. */
+const config = (version: number) =>
+  configOf(
+    `'books.ts', { script: 'moody.ts', required: ${version % 2 === 1} }, 'heap.ts'`,
+    // The last time-out is short enough to be met now and then.
+    `drainMs: ${100 + (version % 3) * 100}, hookTimeoutMs: ${version % 4 === 3 ? 10 : 5_000},
+     allowHosts: ['githubcopilot', '^(${CHAOS_HOST}|${WRONG_HOST}):'],`,
+  );
+
+describe(`chaos, with seed ${SEED}`, () => {
+  let calm: OwnUpstream;
+  let faulty: OwnUpstream;
+  let blind: Awaited<ReturnType<typeof startBlindUpstream>>;
+  let proxy: ProxyProcess;
+  let traffic: Traffic;
+  let clients: ChaoticClients;
+
+  before(async () => {
+    const credentials = await makeCredentials();
+    calm = await startOwnUpstream(
+      (request, response) => response.end(JSON.stringify({ url: request.url })),
+      credentials,
+    );
+    faulty = await startOwnUpstream(
+      faultyHandler(() => faulty.sockets),
+      credentials,
+    );
+    blind = await startBlindUpstream();
+    const to = (port: number, real: number) => ['--connect-to', `:${port}:127.0.0.1:${real}`];
+    const { args, files } = leadingTo(calm);
+    proxy = await ProxyProcess.start({
+      args: [
+        ...args,
+        ...to(PORTS.secure, faulty.port),
+        ...to(PORTS.plain, faulty.plainPort),
+        ...to(PORTS.blind, blind.port),
+        ...to(PORTS.refused, CLOSED_PORT),
+      ],
+      config: config(0),
+      files: { ...files, 'books.ts': bookkeeper(CHAOS_HOST), 'moody.ts': moody(0), 'heap.ts': HEAP_ADDON },
+    });
+    traffic = new Traffic(proxy, 'alice', 20);
+    clients = new ChaoticClients({
+      port: proxy.port,
+      login: ['alice', proxy.password('alice')],
+      ca: proxy.ca,
+    });
+  });
+  after(async () => {
+    await traffic?.stop();
+    await proxy?.stop();
+    for (const upstream of [calm, faulty, blind]) await upstream?.close();
+  });
+
+  it('of clients, servers, addons and saves ends each flow once, and leaves nothing behind', async (t) => {
+    t.after(saveAllTheTime());
+    await eventually('the steady traffic', () => traffic.sent > STEADY_AFTER);
+    const filesBefore = openFiles(proxy.pid).length;
+    await liveAll(0, WARM_UP_LIVES);
+    const warmBytes = await heapBytes();
+    const began = performance.now();
+    await liveAll(WARM_UP_LIVES, WARM_UP_LIVES + LIVES);
+    const ended = performance.now();
+    const books = await booksOnceQuiet();
+    const quietAfterMs = performance.now() - ended;
+    const files = openFiles(proxy.pid).length;
+    const grownBytes = (await heapBytes()) - warmBytes;
+    t.diagnostic(`seed ${SEED}; ${clients.total} requests and tunnels: ${JSON.stringify(clients.tally)}`);
+    t.diagnostic(
+      `quiet ${Math.round(quietAfterMs)} ms after ${Math.round(ended - began)} ms; ${JSON.stringify(books)}`,
+    );
+    t.diagnostic(`heap ${mib(warmBytes)}, grown by ${mib(grownBytes)}; open files ${filesBefore}, then ${files}`);
+    assert.ok(clients.total >= MIN_REQUESTS, `only ${clients.total} requests and tunnels`);
+    assert.deepEqual(clients.wrong, []);
+    assert.deepEqual(traffic.failures, []);
+    const wrong = Object.entries(books.flows).filter(([hooks]) => !isInOrder(hooks));
+    assert.deepEqual(wrong, [], 'hooks of flows');
+    assert.equal(books.strayEnds, 0);
+    assert.doesNotMatch(proxy.output, /unhandled error/);
+    assert.ok(files <= filesBefore + FILES_SLACK, `${filesBefore} open files have become ${files}`);
+    assert.ok(grownBytes < HEAP_SLACK_BYTES, `the heap has grown by ${mib(grownBytes)}`);
+  });
+
+  /** Has clients live their lives, many at once. */
+  async function liveAll(from: number, to: number): Promise<void> {
+    let next = from;
+    const living = async () => {
+      while (next < to) {
+        const life = next++;
+        // Each has numbers of its own, whichever comes first.
+        await clients.live(life, new Random(SEED * 1_000_003 + life));
+      }
+    };
+    await Promise.all(Array.from({ length: LIVES_AT_ONCE }, living));
+  }
+
+  /** Saves an addon and the config, until the function that it returns is called. */
+  function saveAllTheTime(): () => void {
+    let version = 0;
+    const timers = [
+      setInterval(() => proxy.write('moody.ts', moody(++version)), SAVE_ADDON_EVERY_MS),
+      setInterval(() => proxy.write('addons.config.ts', config(++version)), SAVE_CONFIG_EVERY_MS),
+    ];
+    return () => timers.forEach(clearInterval);
+  }
+
+  const heapBytes = async () => (JSON.parse((await traffic.ask('/heap')).body) as NodeJS.MemoryUsage).heapUsed;
+
+  /** Waits until nothing is under way, and returns the books as they are then. */
+  async function booksOnceQuiet(): Promise<Books> {
+    let books: Books | undefined;
+    const open = () => ({ faulty: faulty.sockets.size, blind: blind.sockets.size });
+    const quiet = async () => {
+      books = JSON.parse((await traffic.ask('/books')).body) as Books;
+      const pending = Object.keys(books.flows).some((hooks) => !/\b(response|error)\b/.test(hooks));
+      const { faulty, blind } = open();
+      return !pending && books.openConnections <= CALM_CONNECTIONS && faulty + blind === 0 && books;
+    };
+    return eventually(
+      () => `quiet, with seed ${SEED}: ${JSON.stringify({ ...open(), ...books })}`,
+      quiet,
+      QUIET_LIMIT_MS,
+    );
+  }
+});
+
+/** True for a flow that has begun once and ended once, with nothing after its end. */
+function isInOrder(hooks: string): boolean {
+  const all = hooks.split(' ');
+  const ends = all.filter((hook) => hook === 'response' || hook === 'error');
+  return all.lastIndexOf('requestHeaders') === 0 && ends.length === 1 && all.at(-1) === ends[0];
+}
