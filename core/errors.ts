@@ -125,4 +125,5 @@ export const errors = coded({
     `the upstream proxy ${proxy} did not open the connection: ${answer}`,
   connectTimeout: (host: string, port: number, ms: number) =>
     `${host}:${port} did not accept a connection within ${ms} ms`,
+  serverVanished: (ms: number) => `the server has answered no ping within ${ms} ms`,
 });

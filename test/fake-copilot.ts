@@ -144,7 +144,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, fake: 
   request.on('error', () => {});
   response.on('error', () => {});
   response.once('finish', () => {
-    seen.end ??= 'finished';
+    // HTTP/2 finishes what the client has reset, too.
+    const { stream } = response as unknown as Partial<Http2ServerResponse>;
+    if (!stream?.aborted && !stream?.rstCode) seen.end ??= 'finished';
   });
   response.once('close', () => {
     seen.end ??= 'cancelled';

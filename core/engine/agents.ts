@@ -2,6 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type net from 'node:net';
 import type { Duplex } from 'node:stream';
+import type tls from 'node:tls';
 import { CONNECT_TIMEOUT_MS, type Dialer, limitConnectTime } from './dialer.ts';
 import { openThrough } from './parent-proxy.ts';
 
@@ -11,6 +12,8 @@ interface ConnectionOptions {
   readonly port: number;
   /** The host as it was asked for, if it may have to be reached through the parent proxy. */
   readonly wanted?: string;
+  /** It is here already. */
+  readonly ready?: tls.TLSSocket | undefined;
 }
 
 type Connected = (error: Error | null, socket: Duplex) => void;
@@ -42,7 +45,8 @@ export class HttpsAgent extends https.Agent {
   }
 
   override createConnection(options: object, connected?: Connected): Duplex | null | undefined {
-    const { host, port } = options as ConnectionOptions;
+    const { host, port, ready } = options as ConnectionOptions;
+    if (ready !== undefined) return ready;
     const opening = openByParent(this.#dialer, options as ConnectionOptions);
     const secure = (more: object) => super.createConnection({ ...options, ...more }) as net.Socket;
     if (opening === undefined) return secure({});

@@ -1,8 +1,9 @@
-import type { ServerResponse } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { constants, type Http2ServerResponse } from 'node:http2';
 import type { HttpResponse } from '../flow.ts';
-import { Headers } from '../headers.ts';
+import { type HeaderPair, Headers } from '../headers.ts';
 import { isBodiless, isHttp2, type NodeResponse, sendHead } from './head.ts';
+import { headText } from './raw-answer.ts';
 import type { Sink } from './relay.ts';
 
 /** The client's end of an exchange, where its answer is written: the same for HTTP/1 and HTTP/2. */
@@ -25,11 +26,14 @@ export class ClientAnswer {
         onGone();
         resolve();
       });
-      this.#response.once('finish', () => {
+      const onFinish = () => {
         // HTTP/2 finishes what the client has reset, too.
         this.delivered = !isHttp2(response) || !(response as Http2ServerResponse).stream.aborted;
         if (this.delivered) resolve();
-      });
+      };
+      // HTTP/2's compatibility layer says so only once the client, too, has sent all.
+      if (isHttp2(response)) (response as Http2ServerResponse).stream.once('finish', onFinish);
+      else this.#response.once('finish', onFinish);
       this.#response.once('close', () => {
         forget();
         if (!this.delivered) onGone();
@@ -52,9 +56,23 @@ export class ClientAnswer {
     sendHead(this.#response, response);
   }
 
+  /** Passes on an interim answer (RFC 9110, section 15.2), where the client can take one now. */
+  inform(status: number, fields: readonly HeaderPair[]): void {
+    const { headersSent, req, socket } = this.#response;
+    if (headersSent || this.#response.destroyed) return;
+    const headers = new Headers(fields);
+    if (isHttp2(this.#response)) {
+      const { stream } = this.#response as unknown as Http2ServerResponse;
+      if (!stream.destroyed) stream.additionalHeaders({ ...headers.toObject(), ':status': status });
+    } else if (req.httpVersion !== '1.0') {
+      // Without a socket, its answer is not the next on its connection.
+      socket?.write(headText(status, STATUS_CODES[status] ?? '', headers));
+    }
+  }
+
   /** Ends a body that was written to `sink`. */
-  end(rawTrailers: readonly string[]): void {
-    if (rawTrailers.length > 0) this.#response.addTrailers(Headers.fromFlat(rawTrailers).toObject() as never);
+  end(trailers: readonly HeaderPair[]): void {
+    if (trailers.length > 0) this.#response.addTrailers(new Headers(trailers).toObject() as never);
     this.#response.end();
   }
 
@@ -63,6 +81,12 @@ export class ClientAnswer {
     this.sendHead(response);
     if (response.content === undefined || isBodiless(this.#method, response.status)) this.#response.end();
     else this.#response.end(response.content);
+  }
+
+  /** Has a client that has its answer send no more of its request, where its version knows how (RFC 9113, section 8.1). */
+  wantNoMore(): void {
+    if (isHttp2(this.#response))
+      (this.#response as unknown as Http2ServerResponse).stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
   /** Ends it so that nobody takes it for complete. */

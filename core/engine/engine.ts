@@ -145,10 +145,9 @@ export class Engine {
       new ClientAnswer(streams.response, request.method, () => {}).send(HttpResponse.from(NO_TUNNEL));
       return;
     }
-    const { scheme, method, path, httpVersion, headers } = request;
     const { client, host, port } = tunnel;
-    const pin = this.#settings.host.pin();
-    await this.#run({ client, target: { scheme, host, port }, method, path, httpVersion, headers, ...streams }, pin);
+    const target = { scheme: request.scheme, host, port };
+    await this.#run({ ...request, client, target, ...streams }, this.#settings.host.pin());
   }
 
   async #plain(plain: PlainRequest, response: ServerResponse, blind: boolean): Promise<void> {
@@ -185,10 +184,9 @@ export class Engine {
       socket.destroy();
       return;
     }
-    const { scheme, method, path, httpVersion, headers } = request;
     const { client, host, port } = tunnel;
-    const upgrade = { client, target: { scheme, host, port }, method, path, httpVersion, headers };
-    await this.#upgrade(upgrade, socket, head, this.#settings.host.pin());
+    const target = { scheme: request.scheme, host, port };
+    await this.#upgrade({ ...request, client, target }, socket, head, this.#settings.host.pin());
   }
 
   async #plainUpgrade(plain: PlainRequest, socket: net.Socket, head: Buffer, blind: boolean): Promise<void> {
@@ -263,5 +261,6 @@ function incomingOf({ client, target, path, request }: PlainRequest) {
   const wanted = { scheme: 'http', ...target } as const;
   // In absolute form, the target counts, whatever stands there (RFC 9112, section 3.2.2).
   headers.set('Host', authorityOf(wanted));
-  return { client, method, path, target: wanted, headers: [...headers] };
+  const trailers = () => [...Headers.fromFlat(request.rawTrailers)];
+  return { client, method, path, target: wanted, headers: [...headers], trailers };
 }

@@ -1,18 +1,18 @@
-import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type net from 'node:net';
 import type { Readable } from 'node:stream';
 import type { AnsweredFlow, Client, FailedFlow } from '../addon.ts';
 import { BODY_COPY_LIMIT_BYTES } from '../body.ts';
 import { authorityOf, HttpFlow, HttpRequest, HttpResponse, type Target } from '../flow.ts';
-import { type HeaderPair, Headers } from '../headers.ts';
+import type { HeaderPair } from '../headers.ts';
 import type { TrafficHook } from '../hooks.ts';
 import type { Pin } from '../pin.ts';
 import { ClientAnswer } from './client-answer.ts';
 import { answerOf, Cut, cutOf } from './cut.ts';
-import { dropHopByHop, isBodiless, type NodeResponse, requestHeaders, upgradeHeaders } from './head.ts';
+import { isBodiless, type NodeResponse, requestHeaders, upgradeHeaders } from './head.ts';
 import { BodyCut, collectBody, relayBody, transformHeld } from './relay.ts';
 import type { Upstream } from './upstream.ts';
+import type { UpstreamAnswer, UpstreamRequest } from './upstream-request.ts';
 
 /** A request as it came from a client, and the streams to read and answer it on. */
 export interface Incoming {
@@ -22,6 +22,8 @@ export interface Incoming {
   readonly path: string;
   readonly httpVersion: string;
   readonly headers: readonly HeaderPair[];
+  /** What came behind the body; asked for once it has ended. */
+  trailers(): readonly HeaderPair[];
   readonly stream: Readable;
   readonly response: NodeResponse;
   /**
@@ -47,9 +49,6 @@ export const BUFFER_LIMIT_BYTES = 32 * 1024 * 1024;
 /** `MAX_HEADER_PAIRS` in Node's `_http_common`. */
 const MAX_FIELDS = 1_000;
 
-/** How it shows that the other end has closed. */
-const CLOSED_CODES = new Set(['ECONNRESET', 'EPIPE']);
-
 type FlowHook = Exclude<TrafficHook, 'connect'>;
 
 /** One request's way through the hooks and to the upstream, and its answer's way back. */
@@ -59,7 +58,9 @@ export class Exchange {
   readonly #pin: Pin;
   readonly #settings: ExchangeSettings;
   readonly #flow: HttpFlow;
-  #upstream: ClientRequest | undefined;
+  #upstream: UpstreamRequest | undefined;
+  /** Ends the wait for a connection to the server. */
+  #giveUp: ((cut: Cut) => void) | undefined;
   /** The server's connection, which has left HTTP and is not handed on yet. */
   #server: net.Socket | undefined;
   /** Why it ended early, where that was not noticed by reading or writing. */
@@ -91,7 +92,10 @@ export class Exchange {
       await this.#fail(this.#cut ?? cutOf(error, 'client'));
     }
     // A server that has answered early may never read the rest; Node does not tell when the client leaves after that.
-    if (this.#upstream?.writableFinished === false) this.#upstream.destroy();
+    if (this.#upstream?.sent === false) {
+      this.#upstream.destroy();
+      if (this.#client.delivered) this.#client.wantNoMore();
+    }
     this.#in.stream.resume();
     this.#settings.ended(this.#flow);
   }
@@ -104,9 +108,9 @@ export class Exchange {
     await this.#hook('requestHeaders');
     if (this.#flow.answer === undefined && request.wantsBuffer) await this.#holdRequest();
     if (this.#flow.answer !== undefined) return this.#answer();
-    const upstream = this.#open();
+    const upstream = await this.#open();
     const sent = this.#sendBody(upstream).catch((error) => this.#stop(cutOf(error, 'client')));
-    const answer = await this.#answerTo(upstream).catch((error: Cut) => this.#askAgain(upstream, error));
+    const answer = await upstream.answer().catch((error: Cut) => this.#askAgain(upstream, error));
     await this.#relayAnswer(answer, sent);
   }
 
@@ -122,37 +126,49 @@ export class Exchange {
     await this.#hook('request');
   }
 
-  #open(connection?: 'fresh'): ClientRequest {
+  async #open(connection?: 'fresh'): Promise<UpstreamRequest> {
     const { request } = this.#flow;
-    const { method, path, target } = request;
-    request.stage = request.content === undefined ? 'streaming' : 'sent';
-    const headers = request.headers.toFlat();
-    if (!request.headers.has('content-length')) {
-      if (hasBody(this.#in)) headers.push('transfer-encoding', 'chunked');
-      else if (method === 'POST' || method === 'PUT' || method === 'PATCH') headers.push('content-length', '0');
-    }
-    try {
-      this.#upstream = this.#settings.upstream.request(target, method, path, headers, connection);
-    } catch (error) {
-      throw Cut.upstream(error);
-    }
+    const { method, path, target, headers, content } = request;
+    request.stage = content === undefined ? 'streaming' : 'sent';
+    const head = {
+      target,
+      method,
+      path,
+      headers,
+      hasBody: content === undefined ? hasBody(this.#in) : content.length > 0,
+      upgrades: this.#in.switched !== undefined,
+    };
+    const offer = this.#in.httpVersion === '2.0' ? 'h2' : 'http/1.1';
+    const upstream = await this.#opened(this.#settings.upstream.request(head, offer, connection));
+    this.#upstream = upstream;
     const { idleTimeoutMs } = this.#settings;
-    this.#upstream.setTimeout(idleTimeoutMs, () => this.#stop(Cut.silent(idleTimeoutMs)));
-    return this.#upstream;
+    upstream.onSilence(idleTimeoutMs, () => this.#stop(Cut.silent(idleTimeoutMs)));
+    upstream.onInterim((status, fields) => this.#client.inform(status, fields));
+    return upstream;
+  }
+
+  /** Waits until a request is open, unless the exchange is over before. */
+  #opened(opening: Promise<UpstreamRequest>): Promise<UpstreamRequest> {
+    return new Promise((resolve, reject) => {
+      this.#giveUp = reject;
+      opening.then(
+        (upstream) => (this.#cut === undefined ? resolve(upstream) : upstream.destroy()),
+        (error) => reject(Cut.upstream(error)),
+      );
+    });
   }
 
   /**
-   * A server may close an idle connection just as a request leaves on it, which it then has not seen (RFC 9112, section
-   * 9.3.1): it is asked once more, if all that was sent is still here.
+   * A request that the server cannot have taken up is made once more, if all that was sent is still here.
    *
    * @throws the cut that ended the first try
    */
-  async #askAgain(failed: ClientRequest, cut: Cut): Promise<IncomingMessage> {
+  async #askAgain(failed: UpstreamRequest, cut: Cut): Promise<UpstreamAnswer> {
     const body = this.#sentBody();
-    if (!failed.reusedSocket || !CLOSED_CODES.has(cut.code) || body === undefined || this.#cut !== undefined) throw cut;
-    const again = this.#open('fresh');
+    if (!failed.wasMissed() || body === undefined || this.#cut !== undefined) throw cut;
+    const again = await this.#open('fresh');
     again.end(body);
-    return this.#answerTo(again);
+    return again.answer();
   }
 
   /** The request's body as it was sent; undefined when it is not over, or not all of it was kept. */
@@ -163,7 +179,7 @@ export class Exchange {
     return timings.requestEnd === undefined || request.body.truncated ? undefined : request.body.raw();
   }
 
-  async #sendBody(upstream: ClientRequest): Promise<void> {
+  async #sendBody(upstream: UpstreamRequest): Promise<void> {
     const { request, timings } = this.#flow;
     if (request.content !== undefined) {
       upstream.end(request.content);
@@ -171,7 +187,7 @@ export class Exchange {
     }
     if (hasBody(this.#in)) {
       try {
-        await relayBody(this.#in.stream, upstream, request);
+        await relayBody(this.#in.stream, upstream.sink, request);
       } catch (error) {
         if (!(error instanceof BodyCut) || error.side === 'source') throw error;
         // The server wants no more of it. It may have answered; if not, that shows there.
@@ -179,11 +195,7 @@ export class Exchange {
         return;
       }
     }
-    // Trailers need chunks: a body of known length has no place for them (RFC 9112, section 7.1.2).
-    const { rawTrailers = [] } = this.#in.stream as Partial<IncomingMessage>;
-    if (rawTrailers.length > 0 && !request.headers.has('content-length'))
-      upstream.addTrailers([...Headers.fromFlat(rawTrailers)] as [string, string][]);
-    upstream.end();
+    upstream.end(undefined, this.#in.trailers());
     // A server may have answered all before, or somebody broken off: then it is over, and no hook may follow.
     if (this.#concluded || this.#cut !== undefined) return;
     timings.requestEnd = this.#flow.now();
@@ -192,37 +204,17 @@ export class Exchange {
 
   // ------------------------------------------------------------------------------------------------------ the response
 
-  /** The head of the answer. Rejects with a `Cut` when none comes. */
-  #answerTo(upstream: ClientRequest): Promise<IncomingMessage> {
-    return new Promise((resolve, reject) => {
-      upstream.once('response', resolve);
-      if (this.#in.switched !== undefined) {
-        upstream.once('upgrade', (answer, server, head) => {
-          server.on('error', () => {});
-          // Whoever speaks another protocol may be silent for as long as it likes.
-          (server as net.Socket).setTimeout(0);
-          if (head.length > 0) server.unshift(head);
-          this.#server = server as net.Socket;
-          resolve(answer);
-        });
-      }
-      upstream.on('error', (error) => reject(Cut.upstream(error)));
-      upstream.once('close', () => reject(Cut.upstream(new Error('the server closed the connection'))));
-    });
-  }
-
-  async #relayAnswer(answer: IncomingMessage, sent: Promise<void>): Promise<void> {
+  async #relayAnswer(answer: UpstreamAnswer, sent: Promise<void>): Promise<void> {
     const flow = this.#flow;
-    // An error of the answer shows where its body is read; before that, it must not end the process.
-    answer.on('error', () => {});
-    const response = this.#responseOf(answer);
+    this.#server = answer.switched;
+    const response = new HttpResponse(answer, this.#copyLimit('response'));
     flow.response = response;
     flow.timings.responseStart = flow.now();
     // The request may still be on its way; but once it is through, its hook comes first.
     if (flow.timings.requestEnd !== undefined) await sent;
     await this.#hook('responseHeaders');
     if (flow.answer !== undefined) {
-      answer.destroy();
+      this.#upstream?.destroy();
       this.#hangUp();
       return this.#send(this.#takeAnswer());
     }
@@ -235,26 +227,18 @@ export class Exchange {
     }
   }
 
-  #responseOf(answer: IncomingMessage): HttpResponse {
-    const { statusCode: status = 502, statusMessage: statusText = '' } = answer;
-    const headers = Headers.fromFlat(answer.rawHeaders);
-    if (this.#server === undefined) dropHopByHop(headers);
-    const httpVersion = answer.httpVersion as HttpResponse['httpVersion'];
-    return new HttpResponse({ status, statusText, headers, httpVersion }, this.#copyLimit('response'));
-  }
-
-  async #streamResponse(answer: IncomingMessage, response: HttpResponse): Promise<void> {
+  async #streamResponse(answer: UpstreamAnswer, response: HttpResponse): Promise<void> {
     response.stage = 'streaming';
     this.#flow.answerable = false;
     this.#client.sendHead(response);
-    await relayBody(answer, this.#client.sink, response, () => {
+    await relayBody(answer.body, this.#client.sink, response, () => {
       this.#flow.timings.firstByte = this.#flow.now();
     });
-    this.#client.end(answer.rawTrailers);
+    this.#client.end(answer.trailers());
   }
 
-  async #holdResponse(answer: IncomingMessage, response: HttpResponse): Promise<void> {
-    const content = await collectBody(answer, response, 'response', BUFFER_LIMIT_BYTES);
+  async #holdResponse(answer: UpstreamAnswer, response: HttpResponse): Promise<void> {
+    const content = await collectBody(answer.body, response, 'response', BUFFER_LIMIT_BYTES);
     if (!isBodiless(this.#flow.request.method, response.status)) {
       response.content = content;
       response.headers.set('content-length', String(content.length));
@@ -320,6 +304,7 @@ export class Exchange {
   #stop(cut: Cut): void {
     this.#cut ??= cut;
     this.#upstream?.destroy(this.#cut);
+    this.#giveUp?.(this.#cut);
     this.#hangUp();
   }
 

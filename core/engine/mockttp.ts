@@ -12,16 +12,17 @@
  * 4. A step's own `handle` is called instead of its class's.
  * 5. Response methods are tracked by own properties, over those of the class.
  * 6. What that server does on `connect`, for HTTP/1 and HTTP/2, is a listener of it.
+ * 7. A request's `rawTrailers` are pairs, and hide those that Node has for HTTP/2.
  */
 import type { EventEmitter } from 'node:events';
-import type { Http2ServerResponse, ServerHttp2Session } from 'node:http2';
+import { Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import mockttp, { type OngoingRequest, type TlsHandshakeFailure } from 'mockttp';
 import { LastTunnelAddress, SocketMetadata } from 'mockttp/dist/util/socket-extensions';
 import type { Log } from '../addon.ts';
 import { HttpResponse } from '../flow.ts';
-import type { HeaderPair } from '../headers.ts';
+import { type HeaderPair, Headers } from '../headers.ts';
 import type { Authority } from './authority.ts';
 import type { CertificateAuthority } from './ca.ts';
 import { ClientAnswer } from './client-answer.ts';
@@ -40,6 +41,8 @@ export interface InterceptedRequest {
   readonly httpVersion: string;
   /** As received; HTTP/2 pseudo-headers included. */
   readonly headers: readonly HeaderPair[];
+  /** What came behind the body; ask once it has ended. */
+  trailers(): readonly HeaderPair[];
 }
 
 export interface InterceptorHandlers {
@@ -205,7 +208,14 @@ function describe(request: OngoingRequest): InterceptedRequest {
     path: request.path || '/',
     httpVersion: request.httpVersion,
     headers: request.rawHeaders,
+    trailers: () => trailersOf(request),
   };
+}
+
+/** mockttp pairs those of HTTP/1, and covers those of HTTP/2 with a property that stays empty. */
+function trailersOf(request: OngoingRequest): readonly HeaderPair[] {
+  if (!request.httpVersion.startsWith('2')) return request.rawTrailers ?? [];
+  return [...Headers.fromFlat(Reflect.get(Http2ServerRequest.prototype, 'rawTrailers', request))];
 }
 
 /** Takes mockttp's copying of all that is written off a response: it would hold whole bodies in memory. */

@@ -34,7 +34,8 @@ export function endRaw(socket: net.Socket, answer: Answer): void {
   socket.once('close', () => clearTimeout(timer));
 }
 
-function headText(status: number, statusText: string, headers: Headers): string {
+/** A head as it is on the wire of HTTP/1.1. */
+export function headText(status: number, statusText: string, headers: Headers): string {
   const lines = [...headers].map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${status} ${statusText}\r\n${lines.join('')}\r\n`;
 }

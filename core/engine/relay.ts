@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import type { ClientHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import type { ChunkTransform, ChunkTransformResult } from '../addon.ts';
 import { errors } from '../errors.ts';
@@ -55,13 +56,18 @@ function pass(source: Readable, sink: Sink, message: HttpMessage, firstByte?: ()
     };
     const onDrain = () => source.resume();
     const stop = () => {
-      source.off('data', onData).off('end', onEnd).off('error', onCut).off('aborted', onCut).off('close', onCut);
+      source.off('data', onData).off('end', onEnd).off('error', onCut).off('aborted', onAborted).off('close', onCut);
       sink.off('drain', onDrain);
       sink.off('close', onSinkClose);
     };
     const onEnd = () => {
       stop();
-      resolve();
+      // A stream of HTTP/2 that was reset ends like any other.
+      if (isBrokenOff(source)) reject(new BodyCut('source'));
+      else resolve();
+    };
+    const onAborted = () => {
+      if (isBrokenOff(source)) onCut();
     };
     const onCut = (error?: Error) => {
       stop();
@@ -71,13 +77,17 @@ function pass(source: Readable, sink: Sink, message: HttpMessage, firstByte?: ()
       stop();
       reject(new BodyCut('sink'));
     };
-    source.on('data', onData).once('end', onEnd).once('error', onCut).once('aborted', onCut).once('close', onCut);
+    source.on('data', onData).once('end', onEnd).once('error', onCut).once('aborted', onAborted).once('close', onCut);
     sink.once('close', onSinkClose);
   });
 }
 
+/** Whether a body is not, and will not be, here as a whole. */
 function isBrokenOff(source: Readable): boolean {
-  return (source.destroyed && !source.readableEnded) || (source as { aborted?: boolean }).aborted === true;
+  const { destroyed, readableEnded, aborted = false, rstCode } = source as Readable & Partial<ClientHttp2Stream>;
+  // An answer's stream is `aborted`, too, when its server has sent it whole and wants no more of the request: then the
+  // code is 0 (RFC 9113, section 8.1).
+  return (destroyed && !readableEnded) || (rstCode === undefined ? aborted : rstCode !== 0);
 }
 
 async function passTransformed(
@@ -160,8 +170,7 @@ async function* chunksOf(source: Readable, firstByte?: () => void): AsyncGenerat
       first = false;
       yield chunk;
     }
-    // A stream of HTTP/2 that was reset ends like any other.
-    if ((source as { aborted?: boolean }).aborted) throw new Error('aborted');
+    if (isBrokenOff(source)) throw new Error('aborted');
   } catch (error) {
     throw new BodyCut('source', { cause: error });
   }

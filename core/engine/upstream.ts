@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -8,7 +9,12 @@ import { authorityOf, type Target } from '../flow.ts';
 import { HttpAgent, HttpsAgent } from './agents.ts';
 import type { Authority } from './authority.ts';
 import { type Dialer, limitConnectTime } from './dialer.ts';
+import { Http1Request, http1Fields } from './http1-request.ts';
+import type { Http2Limits } from './http2-connection.ts';
+import { Http2Pool } from './http2-pool.ts';
+import { Http2Request } from './http2-request.ts';
 import { basic, type ParentProxy } from './parent-proxy.ts';
+import type { RequestHead, UpstreamRequest } from './upstream-request.ts';
 
 export interface UpstreamRules {
   readonly sslInsecure: boolean;
@@ -17,18 +23,30 @@ export interface UpstreamRules {
 /** Response heads larger than this are refused. */
 const MAX_HEAD_BYTES = 64 * 1024;
 
-/** How long an idle connection is kept. Longer ones are often closed by the other end just as a request leaves. */
+/**
+ * How long an idle connection of HTTP/1.1 is kept. Longer ones are often closed by the other end just as a request
+ * leaves.
+ */
 const KEEP_ALIVE_MS = 4_000;
 
+/** Those of HTTP/2 can be asked whether they are still good. */
+const HTTP2_LIMITS: Http2Limits = {
+  maxHeadBytes: MAX_HEAD_BYTES,
+  keepIdleMs: 60_000,
+  probeIntervalMs: 15_000,
+  probeLimitMs: 10_000,
+};
+
 /**
- * Connections to the servers, shared by all clients and kept alive. Requests leave with their headers as given: order,
- * case and duplicates.
+ * Connections to the servers, shared by all clients and kept alive. Over HTTP/1.1, requests leave with their headers as
+ * given: order, case and duplicates.
  */
 export class Upstream {
   rules: UpstreamRules;
   readonly #dialer: Dialer;
   readonly #secureContext: tls.SecureContext;
   readonly #agents;
+  readonly #http2Pool = new Http2Pool(HTTP2_LIMITS);
 
   /** @throws InsightError `upstreamCaUnreadable` */
   constructor(dialer: Dialer, rules: UpstreamRules, extraCaFile?: string) {
@@ -45,27 +63,61 @@ export class Upstream {
   /**
    * Opens a request. Its body, its answer and its errors are the caller's.
    *
-   * @param headers names and values in one row, with a `Host`
+   * @param offer `h2` where the server may choose HTTP/2: for clients that speak it themselves
    * @param connection `fresh` for one that no request has been on
-   * @throws InsightError `privateTarget`
+   * @throws InsightError `privateTarget`, `connectTimeout`, `parentProxyRefused`, or the system's error
    */
-  request(
-    target: Target,
-    method: string,
-    path: string,
-    headers: readonly string[],
+  async request(
+    head: RequestHead,
+    offer: 'h2' | 'http/1.1',
     connection: 'shared' | 'fresh' = 'shared',
-  ): http.ClientRequest {
-    const { scheme, host, port } = target;
+  ): Promise<UpstreamRequest> {
+    const { target } = head;
+    if (offer === 'http/1.1' || target.scheme === 'http') return this.#http1Request(head, connection);
+    const { host, port } = this.#dialer.options(target);
+    const tlsOptions = this.#tlsOptions(target.host);
+    const { servername, rejectUnauthorized } = tlsOptions;
+    const parent = this.#dialer.parentFor(target.host);
+    const server = JSON.stringify([host, port, servername, rejectUnauthorized, parent]);
+    const connect = () => this.#connectSecure(target, tlsOptions);
+    const opened = await this.#http2Pool.request(server, connect, head, connection);
+    return opened instanceof Http2Request ? opened : this.#http1Request(head, connection, opened);
+  }
+
+  async #connectSecure(target: Target, tlsOptions: tls.ConnectionOptions): Promise<tls.TLSSocket> {
+    const socket = await this.#dialer.connect(target);
+    // Within TLS, a server that sends no more is gone.
+    socket.allowHalfOpen = false;
+    const secured = tls.connect({ ...tlsOptions, socket, ALPNProtocols: ['h2', 'http/1.1'] });
+    limitConnectTime(secured, target, 'secureConnect');
+    await once(secured, 'secureConnect');
+    // Whoever takes it has listeners of their own; in between, an error must not end the process.
+    return secured.on('error', () => {});
+  }
+
+  #tlsOptions(host: string) {
+    return {
+      secureContext: this.#secureContext,
+      rejectUnauthorized: !this.rules.sslInsecure,
+      // RFC 6066, section 3: no SNI for addresses.
+      servername: net.isIP(host) === 0 ? host : '',
+      checkServerIdentity: (_name: string, certificate: tls.PeerCertificate) =>
+        tls.checkServerIdentity(host, certificate),
+    };
+  }
+
+  /** @param ready a connection to use, if none is kept */
+  #http1Request(head: RequestHead, connection: 'shared' | 'fresh', ready?: tls.TLSSocket): UpstreamRequest {
+    const { target, method, path } = head;
+    const { scheme, host } = target;
     const secure = scheme === 'https';
-    const options = this.#dialer.options({ host, port });
+    const options = this.#dialer.options(target);
     const parent = this.#dialer.parentFor(host);
-    if (!secure && parent?.scheme === 'http')
-      return this.#requestByProxy(
-        parent,
-        { method, path: `http://${authorityOf(target)}${path}`, headers },
-        connection,
-      );
+    const headers = http1Fields(head);
+    if (!secure && parent?.scheme === 'http') {
+      const byProxy = { method, path: `http://${authorityOf(target)}${path}`, headers };
+      return new Http1Request(this.#requestByProxy(parent, byProxy, connection), head);
+    }
     const request = (secure ? https : http).request({
       ...options,
       method,
@@ -73,16 +125,13 @@ export class Upstream {
       headers,
       agent: this.#agents[connection][scheme],
       maxHeaderSize: MAX_HEAD_BYTES,
-      ...(secure && {
-        secureContext: this.#secureContext,
-        rejectUnauthorized: !this.rules.sslInsecure,
-        // RFC 6066, section 3: no SNI for addresses.
-        servername: net.isIP(host) === 0 ? host : '',
-        checkServerIdentity: (_name: string, certificate: tls.PeerCertificate) =>
-          tls.checkServerIdentity(host, certificate),
-      }),
+      ...(secure && this.#tlsOptions(host)),
+      ...(ready && { ready }),
     });
-    return limited(request, target, secure ? 'secureConnect' : 'connect');
+    request.once('socket', (socket) => {
+      if (ready !== socket) ready?.destroy();
+    });
+    return new Http1Request(limited(request, target, secure ? 'secureConnect' : 'connect'), head);
   }
 
   /** A plain request by way of a proxy, in absolute form (RFC 9112, section 3.2.2). */
@@ -98,6 +147,7 @@ export class Upstream {
   }
 
   close(): void {
+    this.#http2Pool.close();
     for (const agents of Object.values(this.#agents)) for (const agent of Object.values(agents)) agent.destroy();
   }
 }

@@ -186,7 +186,7 @@ describe('a hook', () => {
   it('sends a request elsewhere by its URL', async () => {
     const { body } = await request('/elsewhere');
     assert.equal(JSON.parse(body).url, '/there?a=1');
-    assert.equal(JSON.parse(body).headers.host, 'proxy.enterprise.githubcopilot.com');
+    assert.equal(JSON.parse(body).headers[':authority'], 'proxy.enterprise.githubcopilot.com');
   });
 
   it('edits headers, and keeps order, case and duplicates of the others for an h1 client', async () => {

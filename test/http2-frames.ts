@@ -1,0 +1,118 @@
+/** A server that speaks HTTP/2 frame by frame (RFC 9113, section 4), for what no proper server would send. */
+import { once } from 'node:events';
+import type net from 'node:net';
+import tls from 'node:tls';
+import type { Credentials } from './own-upstream.ts';
+
+/** RFC 9113, section 6. */
+export const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goAway: 7 } as const;
+export const END_STREAM = 1;
+const END_HEADERS = 4;
+const ACK = 1;
+
+/** `:status: 200`, by the static table of HPACK (RFC 7541, appendix A). */
+const STATUS_200 = Buffer.from([0x88]);
+
+const PREFACE_BYTES = 24;
+const FRAME_HEAD_BYTES = 9;
+
+export interface Frame {
+  readonly type: number;
+  readonly flags: number;
+  readonly stream: number;
+  readonly payload: Buffer;
+}
+
+/** One client's connection, with its settings and pings answered. */
+export class FrameConnection {
+  readonly socket: tls.TLSSocket;
+  /** Set it to leave pings unanswered. */
+  isDeaf = false;
+
+  constructor(socket: tls.TLSSocket, onFrame: (frame: Frame) => void) {
+    this.socket = socket;
+    let received = Buffer.alloc(0);
+    let isPast = false;
+    socket.on('error', () => {});
+    socket.on('data', (chunk) => {
+      received = Buffer.concat([received, chunk]);
+      if (!isPast && received.length >= PREFACE_BYTES) {
+        isPast = true;
+        received = received.subarray(PREFACE_BYTES);
+        this.send(FRAME.settings, 0, 0);
+      }
+      while (isPast && received.length >= FRAME_HEAD_BYTES) {
+        const length = received.readUIntBE(0, 3);
+        if (received.length < FRAME_HEAD_BYTES + length) break;
+        const [type, flags] = [received[3] as number, received[4] as number];
+        const payload = received.subarray(FRAME_HEAD_BYTES, FRAME_HEAD_BYTES + length);
+        const stream = received.readUInt32BE(5);
+        received = received.subarray(FRAME_HEAD_BYTES + length);
+        const wantsAck = (type === FRAME.settings || type === FRAME.ping) && (flags & ACK) === 0;
+        if (wantsAck && !this.isDeaf) this.send(type, ACK, 0, type === FRAME.ping ? payload : undefined);
+        onFrame({ type, flags, stream, payload });
+      }
+    });
+  }
+
+  send(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): void {
+    const head = Buffer.alloc(FRAME_HEAD_BYTES);
+    head.writeUIntBE(payload.length, 0, 3);
+    head.writeUInt8(type, 3);
+    head.writeUInt8(flags, 4);
+    head.writeUInt32BE(stream, 5);
+    this.socket.write(Buffer.concat([head, payload]));
+  }
+
+  /** The head of a good answer. */
+  sendHead(stream: number, flags = 0): void {
+    this.send(FRAME.headers, END_HEADERS | flags, stream, STATUS_200);
+  }
+
+  sendData(stream: number, text: string, flags = 0): void {
+    this.send(FRAME.data, flags, stream, Buffer.from(text));
+  }
+
+  reset(stream: number, code: number): void {
+    this.send(FRAME.reset, 0, stream, uint32(code));
+  }
+
+  goAway(lastStream: number, code = 0): void {
+    this.send(FRAME.goAway, 0, 0, Buffer.concat([uint32(lastStream), uint32(code)]));
+  }
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+export interface FrameServer {
+  readonly port: number;
+  readonly connections: readonly FrameConnection[];
+  close(): Promise<void>;
+}
+
+/** @param onFrame told of each frame, on which of the connections so far, counted from 0 */
+export async function startFrameServer(
+  { key, cert }: Credentials,
+  onFrame: (frame: Frame, connection: FrameConnection, index: number) => void,
+): Promise<FrameServer> {
+  const connections: FrameConnection[] = [];
+  const server = tls.createServer({ key, cert, ALPNProtocols: ['h2'] }, (socket) => {
+    const index = connections.length;
+    const connection: FrameConnection = new FrameConnection(socket, (frame) => onFrame(frame, connection, index));
+    connections.push(connection);
+  });
+  server.on('tlsClientError', () => {});
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return {
+    port: (server.address() as net.AddressInfo).port,
+    connections,
+    async close() {
+      for (const { socket } of connections) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
