@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
 import { type HeaderPair, Headers } from '../headers.ts';
 import { Cut } from './cut.ts';
@@ -64,7 +65,7 @@ export class Http2Request implements UpstreamRequest {
         const headers = new Headers(fieldsOf(raw));
         resolve({
           status: Number(status),
-          statusText: '',
+          statusText: STATUS_CODES[Number(status)] ?? '',
           headers,
           httpVersion: '2.0',
           body: stream,

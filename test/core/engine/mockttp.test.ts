@@ -38,7 +38,7 @@ describe('mockttp, as we use it', () => {
         async request(request, stream, response) {
           requests.push(request);
           responseMethods = ['write', 'end', 'writeHead'].filter((method) => Object.hasOwn(response, method));
-          stream.resume();
+          for await (const _ of stream);
           (response as unknown as http2.Http2ServerResponse).writeHead(200, { 'x-a': '1' });
           (response as unknown as http2.Http2ServerResponse).end('ok');
         },
@@ -93,7 +93,8 @@ describe('mockttp, as we use it', () => {
     const [head] = (await once(socket, 'data')) as [Buffer];
     assert.match(head.toString(), /^HTTP\/1\.1 200 OK\r\nx-a: 1\r\n/);
     socket.destroy();
-    const request = requests.at(-1);
+    const { trailers, ...request } = requests.at(-1) as InterceptedRequest;
+    assert.deepEqual(trailers(), []);
     assert.deepEqual(request, {
       connection: 'connection-1',
       scheme: 'https',
@@ -122,6 +123,21 @@ describe('mockttp, as we use it', () => {
       received.find(([name]) => name === 'x-b'),
       ['x-b', 'y'],
     );
+  });
+
+  it('hands over what comes behind a body', async () => {
+    const socket = await connect(['http/1.1']);
+    socket.write('POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n\r\n');
+    await once(socket, 'data');
+    socket.destroy();
+    assert.deepEqual(requests.at(-1)?.trailers(), [['X-Sum', '1']]);
+    const tunnel = await connect(['h2']);
+    const session = http2.connect('https://api.example.com', { createConnection: () => tunnel });
+    const stream = session.request({ ':method': 'POST', ':path': '/' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'x-sum': '2' }));
+    await once(stream.end('body').resume(), 'end');
+    session.destroy();
+    assert.deepEqual(requests.at(-1)?.trailers(), [['x-sum', '2']]);
   });
 
   it('hands over responses without its tracking of what is written', async () => {
