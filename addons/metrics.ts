@@ -5,7 +5,7 @@
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Context, copilotExchange, defineAddon, type Flow, type UsageKind } from 'insight-dump';
+import { type Context, type CopilotExchange, defineAddon } from 'insight-dump';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 
@@ -32,7 +32,7 @@ type Day = z.infer<typeof DAY>;
 /** What the counts of a day grow by. */
 interface Use {
   readonly user: string;
-  readonly kind: UsageKind;
+  readonly as: 'turn' | 'completion';
   readonly editor: string;
   readonly language: string;
 }
@@ -59,8 +59,11 @@ type MetricsContext = Context<unknown, State>;
 export default defineAddon({
   name: 'metrics',
   state: (): State => ({ days: new Map(), failing: false }),
-  response: countFlow,
-  error: countFlow,
+
+  exchange(exchange, _flow, ctx: MetricsContext) {
+    const { as } = exchange.counted;
+    if (as === 'turn' || as === 'completion') countUse(exchange, as, ctx);
+  },
 
   async done(ctx) {
     for (const day of ctx.state.days.values()) {
@@ -71,23 +74,20 @@ export default defineAddon({
   },
 });
 
-function countFlow(flow: Flow, ctx: MetricsContext): void {
-  const exchange = copilotExchange(flow);
-  if (exchange === undefined || !exchange.complete || flow.metadata.uncounted !== undefined) return;
-  const { kind, editor, language } = exchange;
-  const day = dayOf(flow.timings.end ?? Date.now(), ctx);
-  day.backlog.push({ user: flow.client.user ?? 'anonymous', kind, editor, language });
+function countUse({ user, editor, language, endMs }: CopilotExchange, as: Use['as'], ctx: MetricsContext): void {
+  const day = dayOf(endMs, ctx);
+  day.backlog.push({ user, as, editor, language });
   day.writing ??= keepWriting(day, ctx);
 }
 
-function add(counts: Day, { user, kind, editor, language }: Use): void {
+function add(counts: Day, { user, as, editor, language }: Use): void {
   const mine = entry(counts.usage, user, () => ({
     chat_turns: 0,
     completions_count: 0,
     chat: Object.create(null),
     completions: Object.create(null),
   }));
-  if (kind === 'chat') {
+  if (as === 'turn') {
     counts.total_chat_turns += 1;
     mine.chat_turns += 1;
     mine.chat[editor] = entry(mine.chat, editor, () => 0) + 1;

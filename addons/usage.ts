@@ -7,7 +7,7 @@ import path from 'node:path';
 import {
   type Context,
   type CopilotExchange,
-  copilotExchange,
+  type CountedAs,
   defineAddon,
   type Flow,
   type HeaderList,
@@ -26,28 +26,20 @@ type UsageContext = Context<unknown, State>;
 export default defineAddon({
   name: 'usage',
   state: (): State => ({ lastMicros: 0, lost: 0 }),
-  response: record,
-  error: record,
+  exchange: record,
 });
 
-async function record(flow: Flow, ctx: UsageContext): Promise<void> {
-  const exchange = copilotExchange(flow);
-  if (exchange === undefined) return;
-  const user = flow.client.user ?? 'anonymous';
-  const { kind, editor, language, complete } = exchange;
+async function record(exchange: CopilotExchange, flow: Flow, ctx: UsageContext): Promise<void> {
+  const { user, kind, editor, language, counted } = exchange;
   const what = kind === 'chat' ? `💬👄 ${user} chat ${editor}` : `🤖🚗 ${user} completion ${editor} ${language}`;
-  if (!complete) {
-    ctx.log.debug(`${what}: cut before it was finished, not recorded`);
+  if (counted.as === 'nothing') {
+    ctx.log.debug(`${what}: not recorded, ${counted.reason}`);
     return;
   }
-  if (flow.metadata.uncounted !== undefined) {
-    ctx.log.debug(`${what}: not counted, ${flow.metadata.uncounted}`);
-    return;
-  }
-  const endMs = flow.timings.end ?? Date.now();
-  const file = path.join(ctx.paths.logs, 'usage', segment(user), kind, fileName(flow, editor, endMs, ctx.state));
+  const name = fileName(flow, editor, exchange.endMs, ctx.state);
+  const file = path.join(ctx.paths.logs, 'usage', segment(user), FOLDERS[counted.as] ?? 'other', name);
   try {
-    await write(file, `${JSON.stringify(recordOf(flow, exchange, user, endMs), null, 2)}\n`);
+    await write(file, `${JSON.stringify(recordOf(flow, exchange), null, 2)}\n`);
     if (ctx.state.lost > 0) ctx.log.warn(`recording again; ${ctx.state.lost} exchanges could not be recorded`);
     ctx.state.lost = 0;
     ctx.log.info(`${what} 😄 ${path.relative('', file)}`);
@@ -59,44 +51,31 @@ async function record(flow: Flow, ctx: UsageContext): Promise<void> {
   }
 }
 
+/** Where the seed has what counts; everything else lies beside it. */
+const FOLDERS: Partial<Record<CountedAs, string>> = { turn: 'chat', completion: 'completions' };
+
 // ---------------------------------------------------------------------------------------------------------- the record
 
 /** The seed's fields, and `insight` with what was made of them. */
-function recordOf(
-  { id, request, response, timings, client }: Flow,
-  exchange: CopilotExchange,
-  user: string,
-  endMs: number,
-) {
-  const { kind, editor, language, model, choices } = exchange;
+function recordOf({ request, response, client }: Flow, exchange: CopilotExchange) {
+  const { user, request: asked, response: answered, prompt: _prompt, startMs, endMs, ...found } = exchange;
   const [url] = request.url.split('?');
   return {
     'proxy-authorization': user,
     timestamp: isoMicros(Math.round(endMs * 1000)),
-    'proxy-time-consumed': `${(endMs - timings.start).toFixed(2)}ms`,
+    'proxy-time-consumed': `${(endMs - startMs).toFixed(2)}ms`,
     request: {
       url,
       method: request.method,
       headers: recordedHeaders(request.headers),
-      content: exchange.request,
+      content: asked,
     },
     response: {
-      status_code: response?.status,
+      status_code: exchange.status,
       headers: response && recordedHeaders(response.headers),
-      content: exchange.response,
+      content: answered,
     },
-    insight: {
-      id,
-      user,
-      client: client.address,
-      kind,
-      editor,
-      language,
-      model,
-      choices,
-      firstByteMs: timings.firstByte && Number((timings.firstByte - timings.start).toFixed(2)),
-      truncated: request.body.truncated || response?.body.truncated === true,
-    },
+    insight: { ...found, user, client: client.address },
   };
 }
 

@@ -81,6 +81,12 @@ export interface Hooks<Options = unknown, State = unknown> {
   /** The exchange failed or was cut; `flow.error` says how and by whom. A flow gets either `response` or `error`. */
   error?(flow: FailedFlow, ctx: Context<Options, State>): unknown;
 
+  /**
+   * A use of Copilot is over, decoded: after `response` or `error` of its flow; on a WebSocket, after each answer. The
+   * client has it all by then, and waits for nothing here.
+   */
+  exchange?(exchange: CopilotExchange, flow: Flow, ctx: Context<Options, State>): unknown;
+
   /** A WebSocket has opened: after the `response` of its flow, whose status is 101. */
   websocketStart?(flow: AnsweredFlow, ctx: Context<Options, State>): unknown;
 
@@ -232,7 +238,7 @@ export type FailedFlow = Flow & { readonly error: FlowError };
 
 /** Notes on a flow, typed by key. Add your own: `declare module 'insight-dump' { interface FlowMetadata { mine?: number } }` */
 export interface FlowMetadata {
-  /** Why this exchange is no use of Copilot to be counted or recorded; unset if it is one. */
+  /** Why this is no use of Copilot to be counted; unset if it may be one. Later, ask and say so by `exchange.count()`. */
   uncounted?: string;
 }
 
@@ -359,6 +365,137 @@ export interface HeaderList extends Iterable<readonly [name: string, value: stri
   /** Add one at the end, keeping others of that name. */
   append(name: string, value: string): void;
   delete(name: string): boolean;
+}
+
+// -------------------------------------------------------------------------------------------------------------- Copilot
+
+/**
+ * One use of Copilot: what was asked and answered, whichever of its endpoints it came by, and what it counts as. It is
+ * decoded while it streams, once, for all addons.
+ */
+export interface CopilotExchange {
+  /** The flow's; on a WebSocket, with the number of the answer behind it. */
+  readonly id: string;
+  /** Whose it is, for records and counts: the client's user, until an addon says another name. */
+  user: string;
+  readonly endpoint: CopilotEndpoint;
+  /** Ghost text, or what is asked in words. */
+  readonly kind: UsageKind;
+  readonly transport: 'http' | 'websocket';
+
+  /** As in `vscode-1.96.2`, `JetBrains-PC-243.1` or `copilot-1.0.2` (the CLI); `-` when the client does not say. */
+  readonly editor: string;
+  /** As in `copilot-chat/0.20`. */
+  readonly plugin: string | undefined;
+  readonly surface: 'ide' | 'cli' | 'agent' | 'unknown';
+  /** Of the code that is completed, as the client names it; of a chat, the one that its answer has most code in. */
+  readonly language: string;
+  /** The client did not say the language. */
+  readonly languageInferred: boolean;
+  /** The model that was asked for, and the one that answered. */
+  readonly model: string | undefined;
+  readonly answeredBy: string | undefined;
+  /** The user's question, and all that the model and the editor do for it, have this in common. */
+  readonly interaction: string | undefined;
+
+  /** The request's JSON; its text where it is none, undefined where there was too much of it. */
+  request: unknown;
+  /** Each event's JSON for a stream; the JSON of any other answer, or its text where it is none. */
+  response: unknown;
+  /** What was asked last: the end of a prompt to complete, or the last words of the user. */
+  prompt: string;
+  choices: readonly Choice[];
+
+  readonly status: number;
+  /** `complete` as well when the client hung up after the finish reason: editors do that all the time. */
+  readonly outcome: 'complete' | 'cancelled' | 'failed';
+  /** What failed, if it did: the server's own code or that of the flow. */
+  readonly failure: string | undefined;
+  /** There was more than is kept of request or response. */
+  readonly truncated: boolean;
+
+  readonly tokens: Tokens;
+  /** AI credits that the server says it charged; 1 credit is US$ 0.01. */
+  readonly credits: number | undefined;
+  /** What is left, by the kind of quota, as far as the server said. */
+  readonly quota: Readonly<Record<string, Quota>>;
+
+  /** Milliseconds since the epoch. */
+  readonly startMs: number;
+  readonly endMs: number;
+  /** From the request's head to the first of the answer's text or tool calls. */
+  readonly firstTokenMs: number | undefined;
+  /** Of the answer, from its first token to its end. */
+  readonly tokensPerSecond: number | undefined;
+
+  readonly counted: Counted;
+  /** Decides otherwise. */
+  count(as: CountedAs, reason: string): void;
+}
+
+/** What was asked, by the path. */
+export type CopilotEndpoint = 'completions' | 'chat' | 'responses' | 'messages' | 'agents';
+export type UsageKind = 'chat' | 'completions';
+
+/**
+ * What an exchange counts as. A `turn` is a question of the user's, a `completion` is ghost text that may have been
+ * shown. A `step` is what the model asks next in the same interaction, a `subagent` one on behalf of another model. In
+ * the `background`, editors ask for titles, summaries and suggestions. `nothing` is left out of all sums.
+ */
+export type CountedAs =
+  | 'turn'
+  | 'step'
+  | 'subagent'
+  | 'background'
+  | 'commitMessage'
+  | 'extension'
+  | 'completion'
+  | 'speculative'
+  | 'nextEdit'
+  | 'nothing';
+
+export interface Counted {
+  readonly as: CountedAs;
+  /** In a few words, for the record. */
+  readonly reason: string;
+}
+
+/** One of the answers to one request; ghost text asks for several at once. */
+export interface Choice {
+  readonly index: number;
+  /** All that was sent of it, put together. */
+  readonly text: string;
+  /** The server's word: `stop`, `length`, `tool_calls`, `completed`, `end_turn`, …; undefined when it was cut before. */
+  readonly finishReason: string | undefined;
+  readonly toolCalls: readonly ToolCall[];
+}
+
+export interface ToolCall {
+  readonly name: string;
+  /** JSON, as the model wrote it. */
+  readonly arguments: string;
+}
+
+export interface Tokens {
+  readonly prompt: number;
+  readonly completion: number;
+  /** Of the prompt, those that were cheaper since the server remembered them. */
+  readonly cached: number;
+  /** Of the completion, those that were thought and not said. */
+  readonly reasoning: number;
+  /** The server did not say: four characters were taken for a token. */
+  readonly estimated: boolean;
+}
+
+/** One of the server's quotas, as `x-quota-snapshot-…` tells it. */
+export interface Quota {
+  /** -1 for no limit. */
+  readonly entitlement: number;
+  readonly percentRemaining: number;
+  readonly overage: number;
+  readonly overagePermitted: boolean;
+  /** ISO 8601, in UTC. */
+  readonly resetsAt: string | undefined;
 }
 
 // ------------------------------------------------------------------------------------------------------------ the config

@@ -13,6 +13,7 @@ export class BodyCopy implements Body {
   #chunks: Uint8Array[] = [];
   #keptBytes = 0;
   #decoded: { content: Buffer; whole: boolean } | undefined;
+  #seen: ((chunk: Uint8Array) => void) | undefined;
   readonly #headers: HeaderList;
   readonly #replace: (content: Buffer) => void;
   limitBytes: number;
@@ -24,9 +25,15 @@ export class BodyCopy implements Body {
     this.#replace = replace;
   }
 
+  /** Shows `seen` each piece that comes from now on. */
+  watch(seen: (chunk: Uint8Array) => void): void {
+    this.#seen = seen;
+  }
+
   /** The next bytes on the wire. */
   push(chunk: Uint8Array): void {
     this.size += chunk.length;
+    this.#seen?.(chunk);
     const room = this.limitBytes - this.#keptBytes;
     if (room <= 0) return;
     const kept = chunk.length > room ? chunk.subarray(0, room) : chunk;

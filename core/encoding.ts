@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import type { Transform } from 'node:stream';
 import zlib from 'node:zlib';
 import { unzstd } from './zstd.ts';
 
@@ -29,6 +30,22 @@ export function decodeContent(
     }
   }
   return { content, whole: true };
+}
+
+/**
+ * A stream that undoes one coding as the bytes come; undefined for those that Node cannot undo in pieces, and for
+ * several in a row. It gives what there is of a body that is cut short.
+ */
+export function streamDecoder(coding: string): Transform | undefined {
+  switch (coding) {
+    case 'gzip':
+    case 'x-gzip':
+      return zlib.createGunzip({ finishFlush: zlib.constants.Z_SYNC_FLUSH });
+    case 'br':
+      return zlib.createBrotliDecompress({ finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH });
+    default:
+      return undefined;
+  }
 }
 
 /** One is what is sent, two are possible. Hundreds would be there to keep us busy. */

@@ -1,5 +1,6 @@
 import type {
   ClientConnection,
+  CopilotExchange,
   Flow,
   HookName,
   TlsFailure,
@@ -24,6 +25,7 @@ export const HOOKS = {
   responseHeaders: { phase: 'traffic' },
   response: { phase: 'traffic', copies: ['request', 'response'] },
   error: { phase: 'traffic', copies: ['request', 'response'] },
+  exchange: { phase: 'traffic' },
   websocketStart: { phase: 'traffic' },
   websocketMessage: { phase: 'traffic' },
   websocketEnd: { phase: 'traffic' },
@@ -44,6 +46,7 @@ export interface HookArguments {
   responseHeaders: [Flow];
   response: [Flow];
   error: [Flow];
+  exchange: [CopilotExchange, Flow];
   websocketStart: [Flow];
   websocketMessage: [Flow, WebSocketMessage];
   websocketEnd: [Flow, WebSocketClose];

@@ -4,6 +4,7 @@ import type { Slot } from './chain.ts';
 import type { Unbuilt } from './compile.ts';
 import { confdirOf, type FixedSettings, type Flags, type ListenAddress, type Settings, settle } from './config.ts';
 import { type ConfigFile, findConfig, readConfig } from './config-file.ts';
+import { copilotObservers } from './copilot/observer.ts';
 import { describeFlow } from './dump.ts';
 import { loadCertificateAuthority } from './engine/ca.ts';
 import { Engine } from './engine/engine.ts';
@@ -101,6 +102,7 @@ export class Master {
       rules,
       upstreamCa: fixed.upstreamCa,
       log: logs.child(),
+      observers: copilotObservers,
       flowEnded: (flow) => this.#tell(flow),
     });
     const url = await this.#listen(listen);

@@ -61,7 +61,7 @@ describe('the kit', () => {
       addon.run(makeFlow({ url: `http://a.example${path}`, body: 'in', response: { body: 'out' } }));
     const answered = await run('/answer');
     assert.deepEqual([answered.sent, answered.received?.status, answered.received?.body], [undefined, 418, 'tea']);
-    assert.deepEqual(await run('/kill'), { sent: undefined, received: undefined });
+    assert.deepEqual(await run('/kill'), { sent: undefined, received: undefined, exchange: undefined });
     const edited = await run('/edit');
     assert.deepEqual([edited.sent?.body, edited.received?.body], ['<IN!>', 'edited']);
     assert.equal(edited.received?.headers.get('content-length'), '6');

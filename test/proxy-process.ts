@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { CopilotExchange } from '../core/addon.ts';
 import type { FakeCopilot } from './fake-copilot.ts';
 
 export const ROOT = path.resolve(import.meta.dirname, '..');
@@ -218,7 +219,10 @@ export interface UsageRecord {
   'proxy-time-consumed': string;
   request: { url: string; method: string; headers: Record<string, string>; content: unknown };
   response: { status_code: number; headers: Record<string, string>; content: unknown };
-  insight: { user: string; kind: string; choices: { index: number; text: string; finishReason?: string }[] };
+  insight: Pick<CopilotExchange, 'endpoint' | 'kind' | 'choices' | 'outcome' | 'counted' | 'tokens'> & {
+    user: string;
+    client: string;
+  };
 }
 
 export interface MetricsDay {

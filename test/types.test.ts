@@ -143,11 +143,10 @@ describe('the editor of an author with only insight-dump installed', () => {
   accepts(
     'exported functions',
     `
-    import { copilotExchange, type AnsweredFlow, type Context } from 'insight-dump';
+    import type { Context, CopilotExchange, Flow } from 'insight-dump';
     export const name = 'functions';
-    export function response(flow: AnsweredFlow, ctx: Context) {
-      const exchange = copilotExchange(flow);
-      ctx.log.info(exchange?.choices[0]?.text ?? '');
+    export function exchange({ choices }: CopilotExchange, flow: Flow, ctx: Context) {
+      ctx.log.info(flow.id + choices[0]?.text);
     }`,
   );
   accepts(

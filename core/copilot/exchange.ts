@@ -1,104 +1,131 @@
-import type { Flow } from '../addon.ts';
-import { engineOf, type UsageKind, usageKindOf } from './endpoint.ts';
-import { looksLikeEvents, parseEvents, parseJson } from './sse.ts';
+import type { CopilotExchange, Counted, CountedAs, Flow, Tokens } from '../addon.ts';
+import type { Answer } from './answer.ts';
+import { classify } from './classify.ts';
+import { clientOf } from './client.ts';
+import { type Endpoint, engineOf } from './endpoint.ts';
+import { textAt } from './json.ts';
+import { languageOf } from './language.ts';
+import { quotaOf } from './quota.ts';
+import { readRequest } from './request.ts';
+import { tokensOf } from './tokens.ts';
 
-/** One of the answers to one request; ghost text asks for several at once. */
-export interface Choice {
-  readonly index: number;
-  /** All that was sent of it, put together. */
-  readonly text: string;
-  /** `stop`, `length`, `tool_calls`, …; undefined when the answer was cut before. */
-  readonly finishReason: string | undefined;
-}
-
-/** A use of Copilot, decoded. */
-export interface CopilotExchange {
-  readonly kind: UsageKind;
-  /** As in `vscode-1.96.2`; `-` when the client does not say. */
-  readonly editor: string;
-  /** Of the code to complete, as the client names it; `unknown` for chats, which do not say. */
-  readonly language: string;
-  readonly model: string | undefined;
-  /** The request's JSON, or its text where it is none. */
+/** What has been found out about one exchange, once it is over. */
+export interface Findings {
+  readonly id: string;
+  readonly flow: Flow;
+  readonly endpoint: Endpoint;
+  readonly transport: CopilotExchange['transport'];
   readonly request: unknown;
-  /** Each event's JSON for a stream; the JSON of any other answer, or its text where it is none. */
   readonly response: unknown;
-  readonly choices: readonly Choice[];
-  /** The client got what it asked for: all of the answer, or all up to a finish reason; clients hang up after that. */
-  readonly complete: boolean;
+  readonly answer: Answer;
+  readonly status: number;
+  /** Who or what broke it off before it was over, if anybody did. */
+  readonly cut: { readonly by: string; readonly code: string } | undefined;
+  readonly truncated: boolean;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly firstTokenMs: number | undefined;
 }
 
-interface Decoded {
-  readonly size: number;
-  readonly exchange: CopilotExchange | undefined;
+/** An exchange as addons get it. */
+export class DecodedExchange implements CopilotExchange {
+  readonly id: string;
+  user: string;
+  readonly endpoint: CopilotExchange['endpoint'];
+  readonly kind: CopilotExchange['kind'];
+  readonly transport: CopilotExchange['transport'];
+  readonly editor: string;
+  readonly plugin: string | undefined;
+  readonly surface: CopilotExchange['surface'];
+  readonly language: string;
+  readonly languageInferred: boolean;
+  readonly model: string | undefined;
+  readonly answeredBy: string | undefined;
+  readonly interaction: string | undefined;
+  request: unknown;
+  response: unknown;
+  prompt: string;
+  choices: CopilotExchange['choices'];
+  readonly status: number;
+  readonly outcome: CopilotExchange['outcome'];
+  readonly failure: string | undefined;
+  readonly truncated: boolean;
+  readonly tokens: Tokens;
+  readonly credits: number | undefined;
+  readonly quota: CopilotExchange['quota'];
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly firstTokenMs: number | undefined;
+  readonly tokensPerSecond: number | undefined;
+  counted: Counted;
+
+  constructor({ flow, endpoint: { endpoint, kind }, answer, request, ...findings }: Findings) {
+    const { headers, path } = flow.request;
+    const asked = readRequest(endpoint, request);
+    this.id = findings.id;
+    this.user = flow.client.user ?? 'anonymous';
+    this.endpoint = endpoint;
+    this.kind = kind;
+    this.transport = findings.transport;
+    const { editor, plugin, surface } = clientOf(headers);
+    this.editor = editor;
+    this.plugin = plugin;
+    this.surface = surface;
+    this.model = named(asked.model) ?? named(engineOf(path));
+    this.answeredBy = named(answer.model);
+    this.interaction = named(headers.get('x-interaction-id'));
+    this.request = request;
+    this.response = findings.response;
+    this.prompt = asked.prompt;
+    this.choices = answer.choices;
+    const told = named(textAt(request, 'extra', 'language'));
+    this.language = told ?? named(languageOf(this.choices)) ?? 'unknown';
+    this.languageInferred = told === undefined && this.language !== 'unknown';
+    this.status = findings.status;
+    this.outcome = outcomeOf(answer, findings);
+    this.failure = this.outcome === 'failed' ? failureOf(answer, findings) : undefined;
+    this.truncated = findings.truncated;
+    this.tokens = tokensOf(endpoint, request, answer, this.choices);
+    this.credits = answer.nanoCredits === undefined ? undefined : answer.nanoCredits / NANO_PER_CREDIT;
+    this.quota = quotaOf(flow.response?.headers ?? headers);
+    this.startMs = findings.startMs;
+    this.endMs = findings.endMs;
+    this.firstTokenMs = findings.firstTokenMs;
+    this.tokensPerSecond = rateOf(this);
+    const { uncounted } = flow.metadata;
+    const { model, choices, outcome } = this;
+    this.counted =
+      uncounted === undefined
+        ? classify({ endpoint, headers, asked, model, choices, outcome })
+        : { as: 'nothing', reason: uncounted };
+  }
+
+  count(as: CountedAs, reason: string): void {
+    this.counted = { as, reason };
+  }
 }
 
-const decoded = new WeakMap<Flow, Decoded>();
+const NANO_PER_CREDIT = 1e9;
 
-/**
- * What a flow was as a use of Copilot; undefined if it was none, or has no answer. Ask in `response` or `error`. It is
- * decoded once, however many addons ask.
- */
-export function copilotExchange(flow: Flow): CopilotExchange | undefined {
-  const size = flow.response?.body.size ?? -1;
-  const known = decoded.get(flow);
-  if (known?.size === size) return known.exchange;
-  const exchange = decode(flow);
-  decoded.set(flow, { size, exchange });
-  return exchange;
-}
-
-function decode({ request, response, error }: Flow): CopilotExchange | undefined {
-  const kind = usageKindOf(request.method, request.path);
-  if (kind === undefined || response === undefined) return undefined;
-  const asked = parseJson(request.body.text());
-  const text = response.body.text();
-  const isStream = looksLikeEvents(response.headers.get('content-type'), text);
-  const answer = isStream ? parseEvents(text) : parseJson(text);
-  const choices = choicesOf(isStream ? (answer as unknown[]) : [answer]);
-  const finished = choices.some(({ finishReason }) => finishReason !== undefined);
-  return {
-    kind,
-    editor: (request.headers.get('editor-version') ?? '-').replaceAll('/', '-').slice(0, MAX_NAME_LENGTH),
-    language: textAt(asked, 'extra', 'language')?.slice(0, MAX_NAME_LENGTH) ?? 'unknown',
-    model: textAt(asked, 'model') ?? engineOf(request.path),
-    request: asked,
-    response: answer,
-    choices,
-    complete: error === undefined || (error.by === 'client' && finished),
-  };
-}
-
-/** Names come from clients and end up as keys and in file names. */
+/** Names come from clients and servers, and end up as keys and in the names of files. */
 const MAX_NAME_LENGTH = 64;
 
-/** Puts the pieces of each choice together, by its index. */
-function choicesOf(chunks: readonly unknown[]): Choice[] {
-  const choices = new Map<number, { index: number; text: string; finishReason: string | undefined }>();
-  for (const chunk of chunks) {
-    const list = at(chunk, 'choices');
-    for (const piece of Array.isArray(list) ? list : []) {
-      const given = at(piece, 'index');
-      const index = typeof given === 'number' ? given : 0;
-      const choice = choices.get(index) ?? { index, text: '', finishReason: undefined };
-      // Ghost text has `text`, a chat's stream `delta`, a chat that is not streamed `message`.
-      choice.text +=
-        textAt(piece, 'text') ?? textAt(piece, 'delta', 'content') ?? textAt(piece, 'message', 'content') ?? '';
-      choice.finishReason = textAt(piece, 'finish_reason') ?? choice.finishReason;
-      choices.set(index, choice);
-    }
-  }
-  return [...choices.values()].sort((one, other) => one.index - other.index);
+function named(name: string | undefined): string | undefined {
+  return name === undefined || name === '' ? undefined : name.slice(0, MAX_NAME_LENGTH);
 }
 
-function textAt(value: unknown, ...path: readonly string[]): string | undefined {
-  const found = path.reduce(at, value);
-  return typeof found === 'string' ? found : undefined;
+function outcomeOf(answer: Answer, { status, cut }: Pick<Findings, 'status' | 'cut'>): CopilotExchange['outcome'] {
+  if (answer.failure !== undefined || status >= 400) return 'failed';
+  if (cut === undefined) return 'complete';
+  if (cut.by !== 'client') return 'failed';
+  return answer.finished ? 'complete' : 'cancelled';
 }
 
-/** A property of anything; undefined where there is none. */
-function at(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
-    ? (value as Record<string, unknown>)[key]
-    : undefined;
+function failureOf(answer: Answer, { status, cut }: Pick<Findings, 'status' | 'cut'>): string {
+  return answer.failure ?? (status >= 400 ? String(status) : (cut?.code ?? 'unknown'));
+}
+
+function rateOf({ tokens, startMs, endMs, firstTokenMs }: CopilotExchange): number | undefined {
+  const seconds = firstTokenMs === undefined ? 0 : (endMs - startMs - firstTokenMs) / 1000;
+  return seconds > 0 && tokens.completion > 0 ? tokens.completion / seconds : undefined;
 }

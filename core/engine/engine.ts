@@ -4,6 +4,7 @@ import type net from 'node:net';
 import type { Client, Log, Tunnel } from '../addon.ts';
 import { Chain } from '../chain.ts';
 import { authorityOf, type HttpFlow, HttpResponse } from '../flow.ts';
+import type { FlowObservers } from '../flow-observer.ts';
 import { Headers } from '../headers.ts';
 import type { Host } from '../host.ts';
 import { Pin } from '../pin.ts';
@@ -39,6 +40,7 @@ export interface EngineSettings {
   /** A PEM file of certificates to trust upstream besides Node's. */
   readonly upstreamCa?: string | undefined;
   readonly log: Log;
+  readonly observers: FlowObservers;
   /** Told of each flow once it has ended and its hooks have run. */
   readonly flowEnded: (flow: HttpFlow) => void;
 }
@@ -166,6 +168,7 @@ export class Engine {
       upstream: this.#upstream,
       keepBodies: !blind && this.#rules.keepBodies,
       idleTimeoutMs: this.#rules.idleTimeoutMs,
+      observers: blind ? NO_OBSERVERS : this.#settings.observers,
       ended: (flow) => {
         if (!blind) this.#settings.flowEnded(flow);
       },
@@ -254,6 +257,7 @@ const CUT_LIMIT_MS = 15_000;
 
 /** For requests that no addon sees. */
 const NO_ADDONS = { chain: new Chain(), hookTimeoutMs: 0, fault: () => {} };
+const NO_OBSERVERS: FlowObservers = { observe: () => undefined, readsWebSocket: () => false };
 
 function incomingOf({ client, target, path, request }: PlainRequest) {
   const { method = 'GET', rawHeaders } = request;

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type { AnsweredFlow, Client, FailedFlow } from '../addon.ts';
 import { BODY_COPY_LIMIT_BYTES } from '../body.ts';
 import { authorityOf, HttpFlow, HttpRequest, HttpResponse, type Target } from '../flow.ts';
+import type { FlowObserver, FlowObservers } from '../flow-observer.ts';
 import type { HeaderPair } from '../headers.ts';
 import type { TrafficHook } from '../hooks.ts';
 import type { Pin } from '../pin.ts';
@@ -30,7 +31,7 @@ export interface Incoming {
    * Set where the client asks for another protocol on its connection (RFC 9110, section 7.8). Called with the server's
    * connection when both have agreed on it.
    */
-  readonly switched?: (flow: HttpFlow, server: net.Socket) => void;
+  readonly switched?: (flow: HttpFlow, server: net.Socket, observer: FlowObserver | undefined) => void;
 }
 
 export interface ExchangeSettings {
@@ -39,6 +40,7 @@ export interface ExchangeSettings {
   readonly keepBodies: boolean;
   /** How long a server may be silent. */
   readonly idleTimeoutMs: number;
+  readonly observers: FlowObservers;
   /** Told of each flow once it has ended and its hooks have run. */
   readonly ended: (flow: HttpFlow) => void;
 }
@@ -65,6 +67,7 @@ export class Exchange {
   #server: net.Socket | undefined;
   /** Why it ended early, where that was not noticed by reading or writing. */
   #cut: Cut | undefined;
+  #observer: FlowObserver | undefined;
   /** The `response` hooks have been called: `error` must not be. */
   #concluded = false;
 
@@ -97,6 +100,7 @@ export class Exchange {
       if (this.#client.delivered) this.#client.wantNoMore();
     }
     this.#in.stream.resume();
+    await this.#observed();
     this.#settings.ended(this.#flow);
   }
 
@@ -106,6 +110,7 @@ export class Exchange {
     assertClear(this.#in.headers);
     const { request } = this.#flow;
     await this.#hook('requestHeaders');
+    this.#observer = this.#settings.observers.observe(this.#flow, this.#pin);
     if (this.#flow.answer === undefined && request.wantsBuffer) await this.#holdRequest();
     if (this.#flow.answer !== undefined) return this.#answer();
     const upstream = await this.#open();
@@ -218,6 +223,7 @@ export class Exchange {
       this.#hangUp();
       return this.#send(this.#takeAnswer());
     }
+    this.#observer?.answered();
     if (this.#server !== undefined) return this.#sendSwitch(response);
     try {
       if (response.wantsBuffer) await this.#holdResponse(answer, response);
@@ -293,11 +299,19 @@ export class Exchange {
     if (this.#cut === undefined) await this.#client.settled();
     if (!this.#client.delivered) throw this.#cut ?? Cut.client();
     this.#flow.timings.end = this.#flow.now();
-    if (this.#server !== undefined) this.#in.switched?.(this.#flow, this.#server);
+    if (this.#server !== undefined) this.#in.switched?.(this.#flow, this.#server, this.#observer);
     this.#server = undefined;
     if (this.#concluded) return;
     this.#concluded = true;
     await this.#pin.dispatch('response', this.#flow as AnsweredFlow);
+  }
+
+  async #observed(): Promise<void> {
+    try {
+      await this.#observer?.ended();
+    } catch {
+      // A required addon failed, which is on the log; the client has its answer.
+    }
   }
 
   /** Ends it from outside of the reading and writing, which then fails. */

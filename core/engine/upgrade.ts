@@ -2,6 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import type net from 'node:net';
 import { Readable } from 'node:stream';
 import type { HttpFlow } from '../flow.ts';
+import type { FlowObserver } from '../flow-observer.ts';
 import { Headers } from '../headers.ts';
 import type { Pin } from '../pin.ts';
 import { joinSockets } from './blind-tunnel.ts';
@@ -34,7 +35,8 @@ export async function exchangeUpgrade(
     endRaw(socket, LENGTH_REQUIRED);
     return;
   }
-  const reads = isWebSocket(headers) && readsWebSockets(pin.chain);
+  const isRead = readsWebSockets(pin.chain) || settings.observers.readsWebSocket(request.path, pin);
+  const reads = isWebSocket(headers) && isRead;
   // Not offered, compression is not agreed on: frames then are what they look like.
   if (reads) headers.delete('sec-websocket-extensions');
   const response = responseOn(socket, request.method);
@@ -42,11 +44,11 @@ export async function exchangeUpgrade(
   const forget = noticeEnd(socket);
   let agreed = false;
   let relay: WebSocketRelay | undefined;
-  const switched = (flow: HttpFlow, server: net.Socket) => {
+  const switched = (flow: HttpFlow, server: net.Socket, observer: FlowObserver | undefined) => {
     agreed = true;
     forget();
     if (reads && flow.response !== undefined && isWebSocket(flow.response.headers))
-      relay = new WebSocketRelay(flow, pin, socket, server);
+      relay = new WebSocketRelay({ flow, pin, observer }, socket, server);
     else join(socket, server);
   };
   const stream = bodyOf(socket, Number(headers.get('content-length') ?? 0));

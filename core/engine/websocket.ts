@@ -2,10 +2,11 @@ import type net from 'node:net';
 import type { WebSocketClose } from '../addon.ts';
 import type { Chain } from '../chain.ts';
 import type { HttpFlow } from '../flow.ts';
+import type { FlowObserver } from '../flow-observer.ts';
 import type { HookArguments } from '../hooks.ts';
 import type { Pin } from '../pin.ts';
 import { WholeMessage } from '../websocket-message.ts';
-import { BadFrames, type DataFrame, type Frame, WebSocketEnd } from './websocket-end.ts';
+import { BadFrames, type Frame, WebSocketEnd } from './websocket-end.ts';
 
 /** How long a WebSocket that one side has closed may take to be closed by the other. */
 const CLOSE_TIMEOUT_MS = 5_000;
@@ -23,6 +24,13 @@ export function readsWebSockets({ takers }: Chain): boolean {
   return WEBSOCKET_HOOKS.some((hook) => takers[hook].length > 0);
 }
 
+/** The flow that a WebSocket began as, and who looks on. */
+export interface Watched {
+  readonly flow: HttpFlow;
+  readonly pin: Pin;
+  readonly observer: FlowObserver | undefined;
+}
+
 /**
  * A WebSocket whose messages addons see. Each direction is read frame by frame, and no further than the hooks and the
  * receiver have come: so order is kept, and whoever is slow slows the sender down.
@@ -30,6 +38,7 @@ export function readsWebSockets({ takers }: Chain): boolean {
 export class WebSocketRelay {
   readonly #flow: HttpFlow;
   readonly #pin: Pin;
+  readonly #observer: FlowObserver | undefined;
   readonly #client: WebSocketEnd;
   readonly #server: WebSocketEnd;
   /** How it ended, whoever was first. */
@@ -37,9 +46,10 @@ export class WebSocketRelay {
   /** Both directions have come to their end. */
   #over = false;
 
-  constructor(flow: HttpFlow, pin: Pin, client: net.Socket, server: net.Socket) {
+  constructor({ flow, pin, observer }: Watched, client: net.Socket, server: net.Socket) {
     this.#flow = flow;
     this.#pin = pin;
+    this.#observer = observer;
     this.#client = new WebSocketEnd('client', client);
     this.#server = new WebSocketEnd('server', server);
     for (const { role, socket } of [this.#client, this.#server]) {
@@ -60,7 +70,9 @@ export class WebSocketRelay {
     await Promise.all([this.#pass(this.#client, this.#server), this.#pass(this.#server, this.#client)]);
     this.#over = true;
     for (const { socket } of [this.#client, this.#server]) socket.destroySoon();
-    await this.#hook('websocketEnd', this.#flow, this.#close as WebSocketClose);
+    const close = this.#close as WebSocketClose;
+    await this.#hook('websocketEnd', this.#flow, close);
+    await this.#observer?.closed(close);
   }
 
   /** Closes it, since the proxy stops. */
@@ -91,15 +103,12 @@ export class WebSocketRelay {
     // What still comes in after the proxy has closed it is nobody's.
     if (to.closed) return;
     if (frame.kind !== 'message') return to.send(frame);
-    const passed = await this.#ask(frame, from.role);
-    if (passed !== undefined) await to.send(passed);
-  }
-
-  /** Lets addons see a message. Returns what is to be passed on. */
-  async #ask({ isText, content }: DataFrame, from: WebSocketEnd['role']): Promise<DataFrame | undefined> {
-    const message = new WholeMessage(from, isText, content);
+    const { isText, content } = frame;
+    const message = new WholeMessage(from.role, isText, content);
     await this.#hook('websocketMessage', this.#flow, message);
-    return message.dropped ? undefined : { kind: 'message', isText, content: message.content };
+    if (message.dropped) return;
+    await to.send({ kind: 'message', isText, content: message.content });
+    this.#observer?.message(message);
   }
 
   /** Runs a hook; then looks whether an addon has put an end to it. */

@@ -2,7 +2,7 @@
 // Run it: npx insight-dump -s docs/examples/count-by-team.ts --set 'count-by-team.teams={"alice":"red","bob":"blue"}'
 import { rename, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Context, copilotExchange, defineAddon, type Flow, type UsageKind } from 'insight-dump';
+import { type Context, type CopilotExchange, defineAddon, type Flow, type UsageKind } from 'insight-dump';
 import { z } from 'zod';
 
 const options = z.object({
@@ -16,16 +16,15 @@ type TeamContext = Context<z.infer<typeof options>, ReturnType<typeof state>>;
 
 // At the end, the signal has cut the pause short: what is not in the file yet is being written.
 const done = ({ state }: TeamContext) => state.saved;
-export default defineAddon({ name: 'count-by-team', options, state, response: count, error: count, done });
+export default defineAddon({ name: 'count-by-team', options, state, exchange: count, done });
 
-function count(flow: Flow, ctx: TeamContext): void {
+function count({ kind, counted }: CopilotExchange, flow: Flow, ctx: TeamContext): void {
   const { options, state } = ctx;
-  const exchange = copilotExchange(flow);
-  if (!exchange?.complete || flow.metadata.uncounted !== undefined) return;
+  if (counted.as !== 'turn' && counted.as !== 'completion') return;
   // By map, since a user may be called `constructor`.
   const team = new Map(Object.entries(options.teams)).get(flow.client.user ?? '') ?? options.others;
   const counts = state.teams.get(team) ?? { chat: 0, completions: 0 };
-  counts[exchange.kind] += 1;
+  counts[kind] += 1;
   state.teams.set(team, counts);
   if (!state.dirty) state.saved = state.saved.then(() => save(ctx));
   state.dirty = true;

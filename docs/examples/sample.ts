@@ -1,6 +1,6 @@
-// Counts one exchange in so many only: for those that follow in the chain, the others are no use of Copilot.
+// Counts one exchange in so many only: for those that follow in the chain, the others count as nothing.
 // Run it: npx insight-dump -s docs/examples/sample.ts --set sample.every=5 -s addons/metrics.ts
-import { type Context, copilotExchange, defineAddon, type Flow } from 'insight-dump';
+import { type Context, type CopilotExchange, defineAddon, type Flow } from 'insight-dump';
 import { z } from 'zod';
 
 const options = z.object({
@@ -14,13 +14,12 @@ export default defineAddon({
   options,
   // A counter, and no dice: what is counted can be told beforehand. It goes on over saves of this file.
   state: () => ({ seen: 0 }),
-  response: sample,
-  error: sample,
+  exchange: sample,
 });
 
-function sample(flow: Flow, { options, state }: SampleContext): void {
+function sample(exchange: CopilotExchange, _flow: Flow, { options, state }: SampleContext): void {
   // What would not be counted anyway takes nobody's place.
-  if (!copilotExchange(flow)?.complete || flow.metadata.uncounted !== undefined) return;
+  if (exchange.counted.as === 'nothing') return;
   state.seen += 1;
-  if (state.seen % options.every !== 0) flow.metadata.uncounted = `only one in ${options.every} is counted`;
+  if (state.seen % options.every !== 0) exchange.count('nothing', `only one in ${options.every} is counted`);
 }

@@ -16,7 +16,7 @@ async function judged(
   options = {},
 ) {
   const { editor, body = {}, text = 'x', status = 200, url = CHAT } = parts;
-  const addon = await testAddon(filter, { options });
+  const addon = await testAddon(filter, { options: { rules: 'seed', ...options } });
   const choices = [
     { index: 1, text: '' },
     { index: 0, text, finish_reason: 'stop' },
@@ -27,12 +27,13 @@ async function judged(
     body: typeof body === 'string' ? body : JSON.stringify(body),
     response: { status, body: `data: ${JSON.stringify({ choices })}\n\n` },
   });
-  await addon.run(flow);
+  const { exchange } = await addon.run(flow);
   await addon.stop();
-  return { reason: flow.metadata.uncounted, warnings: addon.log.of('warn') };
+  const { as, reason } = exchange?.counted ?? assert.fail('no exchange');
+  return { reason: as === 'nothing' ? reason : undefined, warnings: addon.log.of('warn') };
 }
 
-describe('the filter', () => {
+describe('the filter, by the rules of the seed', () => {
   for (const [what, parts, counted] of [
     ['a completion with text', { url: COMPLETIONS, editor: VSCODE }, true],
     ['a completion with no text in any choice', { url: COMPLETIONS, editor: VSCODE, text: '' }, false],

@@ -9,6 +9,7 @@ import { type MetricsDay, makeFolder } from '../proxy-process.ts';
 
 const TODAY = new Date().toISOString().slice(0, 10);
 const CHAT = 'https://api.githubcopilot.com/chat/completions';
+const ANSWER = '{"choices":[{"index":0,"text":"x","finish_reason":"stop"}]}';
 const COMPLETIONS = 'https://proxy.githubcopilot.com/v1/engines/any/completions';
 
 describe('the metrics', () => {
@@ -23,7 +24,7 @@ describe('the metrics', () => {
   const file = (day = TODAY) => path.join(logs, `metrics/copilot-usage_${day}.json`);
   const count = async (parts: FlowParts = {}) => {
     const headers = { 'editor-version': 'vscode/1' };
-    await counter.run(makeFlow({ url: CHAT, method: 'POST', headers, response: { body: '{}' }, ...parts }));
+    await counter.run(makeFlow({ url: CHAT, method: 'POST', headers, response: { body: ANSWER }, ...parts }));
   };
   /** Ends the addon, which writes what is left, and reads the file. */
   const result = async (day?: string): Promise<MetricsDay> => {

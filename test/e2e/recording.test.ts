@@ -61,32 +61,29 @@ describe('what the real language server sends', () => {
       assert.deepEqual(record?.request.content, capture(GHOST).body);
       const { usage } = await proxy.metrics((day) => day.total_completions_count === 1);
       assert.deepEqual(usage.alice?.completions, { 'Harness-1.0.0': { python: 1 } });
-      // An editor that no rule is for is counted, and said once.
-      assert.equal(proxy.output.match(/unknown editor Harness-1\.0\.0/g)?.length, 1);
     }));
 
-  it('is recorded for a panel of ten choices, a chat turn and a commit message', () =>
+  it('is one turn for a question and the suggestions that are asked for with it, and none for a commit message', () =>
     withProxy(async (proxy) => {
       for (const name of [PANEL, CHAT_TURN, CHAT_SUGGESTIONS, GIT_COMMIT]) await send(proxy, 'bob', name);
       const records = await proxy.recorded(4);
       assert.equal(records.find(({ insight }) => insight.kind === 'completions')?.insight.choices.length, 10);
-      const { usage } = await proxy.metrics((day) => day.total_chat_turns === 3);
-      assert.equal(usage.bob?.chat_turns, 3);
-      assert.equal(usage.bob?.completions_count, 1);
+      assert.deepEqual(records.map(({ insight }) => insight.counted.as).sort(), [
+        'background',
+        'commitMessage',
+        'completion',
+        'turn',
+      ]);
+      const { usage } = await proxy.metrics((day) => day.total_completions_count + day.total_chat_turns === 2);
+      assert.deepEqual([usage.bob?.chat_turns, usage.bob?.completions_count], [1, 1]);
     }));
 
-  it('passes unrecorded for what is neither chat completions nor completions', () =>
+  it('is a turn each over responses and messages', () =>
     withProxy(async (proxy) => {
-      for (const name of [RESPONSES, MESSAGES, '03-get-api-copilot_internal-v2-token', '07-get-telemetry-telemetry']) {
-        const { host, headers, body, method } = capture(name);
-        if (host.startsWith('telemetry.') || host === 'api.github.com') continue;
-        const session = await openSession(proxy, 'alice', host);
-        const answer = await ask(session, headers, method === 'POST' ? JSON.stringify(body) : undefined);
-        assert.equal(answer.status, 200, name);
-        session.close();
-      }
-      await send(proxy, 'alice', CHAT_TURN);
-      assert.equal((await proxy.recorded(1)).length, 1);
+      for (const name of [RESPONSES, MESSAGES]) await send(proxy, 'alice', name);
+      const records = await proxy.recorded(2);
+      assert.deepEqual(records.map(({ insight }) => insight.endpoint).sort(), ['messages', 'responses']);
+      assert.equal((await proxy.metrics((day) => day.total_chat_turns === 2)).usage.alice?.chat_turns, 2);
     }));
 });
 
@@ -229,7 +226,7 @@ describe('an answer', () => {
       ));
   }
 
-  it('that the client hangs up on before any finish reason is not counted, and the upstream is told', () =>
+  it('that the client hangs up on once it has begun is a turn that was cancelled, and the upstream is told', () =>
     withProxy(
       async (proxy, fake) => {
         const session = await openSession(proxy, 'alice', API_HOST);
@@ -239,18 +236,15 @@ describe('an answer', () => {
         await new Promise((resolve) => stream.once('data', resolve));
         stream.close(8);
         await eventually('the upstream is told', () => fake.requests[0]?.end === 'cancelled', 1_000);
-        await ask(session, chat, chatRequest('and to the end'));
         session.close();
-        const [record, another] = await proxy.recorded(1);
-        assert.match(JSON.stringify(record), /and to the end/);
-        assert.equal(another, undefined);
-        assert.equal((await proxy.metrics((day) => day.total_chat_turns > 0)).total_chat_turns, 1);
+        const [record] = await proxy.recorded(1);
+        assert.deepEqual([record?.insight.outcome, record?.insight.counted.as], ['cancelled', 'turn']);
       },
       () => ({ delayMs: 30 }),
     ));
 });
 
-describe('the filter', () => {
+describe('the filter, by the rules of the seed', () => {
   const editors = { vscode: 'vscode/1.96.2', jetbrains: 'JetBrains-PC/243.22562.220', vim: 'Neovim/0.10' };
   const user = { messages: [{ role: 'user', content: 'hi' }] };
   const system = { messages: [{ role: 'system', content: 'hi' }] };
@@ -270,18 +264,27 @@ describe('the filter', () => {
     return proxy.records().size - 1;
   }
 
+  const BY_SEED = `export default {
+    addons: ['addons/auth.ts', 'addons/filter.ts', 'addons/usage.ts'],
+    options: { auth: { users: ['alice'] }, filter: { rules: 'seed' } },
+  };`;
+
   it('skips background chats of VS Code and JetBrains, and counts those of their users', () =>
-    withProxy(async (proxy) => {
-      const counted = await countChats(proxy, [
-        ['vscode', { ...user, stop: [';'] }],
-        ['jetbrains', system],
-        ['jetbrains', { ...user, tools: [] }],
-        ['vscode', { ...system, tools: [] }],
-        ['jetbrains', { ...user, stop: [';'] }],
-        ['vim', { ...system, stop: [';'], tools: [] }],
-      ]);
-      assert.equal(counted, 3);
-    }));
+    withProxy(
+      async (proxy) => {
+        const counted = await countChats(proxy, [
+          ['vscode', { ...user, stop: [';'] }],
+          ['jetbrains', system],
+          ['jetbrains', { ...user, tools: [] }],
+          ['vscode', { ...system, tools: [] }],
+          ['jetbrains', { ...user, stop: [';'] }],
+          ['vim', { ...system, stop: [';'], tools: [] }],
+        ]);
+        assert.equal(counted, 3);
+      },
+      undefined,
+      BY_SEED,
+    ));
 
   it('counts them all when its rules are switched off', () =>
     withProxy(
@@ -295,7 +298,7 @@ describe('the filter', () => {
       undefined,
       `export default {
         addons: ['addons/auth.ts', 'addons/filter.ts', 'addons/usage.ts'],
-        options: { auth: { users: ['alice'] }, filter: { conditionalJudgment: false } },
+        options: { auth: { users: ['alice'] }, filter: { rules: 'seed', conditionalJudgment: false } },
       };`,
     ));
 

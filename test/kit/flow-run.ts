@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
-import type { AnsweredFlow, FailedFlow, FlowError, HeaderList } from '../../core/addon.ts';
+import type { AnsweredFlow, CopilotExchange, FailedFlow, FlowError, HeaderList } from '../../core/addon.ts';
+import { readExchange } from '../../core/copilot/http-reading.ts';
 import { collectBody, transformHeld } from '../../core/engine/relay.ts';
 import { type HttpFlow, type HttpMessage, HttpResponse } from '../../core/flow.ts';
 import type { Pin } from '../../core/pin.ts';
@@ -19,7 +20,11 @@ export interface Outcome {
   readonly sent: (Arrived & { readonly method: string; readonly url: string }) | undefined;
   /** What the client got; undefined when it was cut off. */
   readonly received: (Arrived & { readonly status: number }) | undefined;
+  /** The use of Copilot that it was, as the `exchange` hook left it; undefined if it was none. */
+  readonly exchange: CopilotExchange | undefined;
 }
+
+type Went = Omit<Outcome, 'exchange'>;
 
 /** One flow's way, as the engine goes it. */
 export class FlowRun {
@@ -33,6 +38,13 @@ export class FlowRun {
   }
 
   async run(): Promise<Outcome> {
+    const outcome = await this.#go();
+    const exchange = await readExchange(this.#flow);
+    if (exchange !== undefined) await this.#pin.dispatch('exchange', exchange, this.#flow);
+    return { ...outcome, exchange };
+  }
+
+  async #go(): Promise<Went> {
     const { request } = this.#flow;
     await this.#pin.dispatch('requestHeaders', this.#flow);
     if (this.#flow.killed) return this.#fail(KILLED);
@@ -52,7 +64,7 @@ export class FlowRun {
     await this.#pin.dispatch('request', this.#flow);
   }
 
-  async #respond(): Promise<Outcome> {
+  async #respond(): Promise<Went> {
     const flow = this.#flow;
     const { upstream, failure } = flow;
     if (failure !== undefined && upstream === undefined) return this.#fail(failure);
@@ -70,7 +82,7 @@ export class FlowRun {
     return this.#conclude(response);
   }
 
-  async #answer(): Promise<Outcome> {
+  async #answer(): Promise<Went> {
     const response = this.#takeAnswer();
     await this.#pin.dispatch('responseHeaders', this.#flow as AnsweredFlow);
     if (this.#flow.killed) return this.#fail(KILLED);
@@ -86,7 +98,7 @@ export class FlowRun {
     return response;
   }
 
-  async #conclude(response: HttpResponse): Promise<Outcome> {
+  async #conclude(response: HttpResponse): Promise<Went> {
     const flow = this.#flow;
     flow.timings.end = flow.now();
     response.stage = response.content === undefined ? 'streaming' : 'held';
@@ -95,7 +107,7 @@ export class FlowRun {
     return { sent: this.#sent, received: { status: last.status, ...arrived(last) } };
   }
 
-  async #fail(error: FlowError): Promise<Outcome> {
+  async #fail(error: FlowError): Promise<Went> {
     this.#flow.error = error;
     this.#flow.timings.end = this.#flow.now();
     await this.#pin.dispatch('error', this.#flow as FailedFlow);

@@ -49,7 +49,11 @@ describe('a WebSocket relay', () => {
           const [client, clientSide] = await pair();
           const [serverSide, server] = await pair();
           const hooked: WebSocketMessage[] = [];
-          const relay = new WebSocketRelay(flowOf(), pinOf(hooked, seed), clientSide, serverSide);
+          const relay = new WebSocketRelay(
+            { flow: flowOf(), pin: pinOf(hooked, seed), observer: undefined },
+            clientSide,
+            serverSide,
+          );
           const ended = relay.run();
           const [atClient, atServer] = [received(client, false), received(server, true)];
           await Promise.all([send(client, a, true, seed), send(server, b, false, seed + 1)]);

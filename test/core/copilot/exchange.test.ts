@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { usageKindOf } from '../../../core/copilot/endpoint.ts';
-import { copilotExchange } from '../../../core/copilot/exchange.ts';
+import { endpointOf } from '../../../core/copilot/endpoint.ts';
+import { readExchange } from '../../../core/copilot/http-reading.ts';
 import { endedFlow } from '../../host-kit.ts';
 import type { FlowParts } from '../../kit.ts';
 
@@ -18,40 +18,41 @@ const delta = (content: string | null, finish: string | null = null) => ({
   choices: [{ index: 0, delta: { content }, finish_reason: finish }],
 });
 
-const decode = (parts: FlowParts) => copilotExchange(endedFlow(parts));
+const decode = (parts: FlowParts) => readExchange(endedFlow(parts));
 
-describe('the kind of a request', () => {
-  for (const [path, kind] of [
+describe('what a request asks for', () => {
+  for (const [path, expected] of [
     ['/chat/completions', 'chat'],
     ['/v1/chat/completions?x=1', 'chat'],
     ['/v1/engines/copilot-codex/completions', 'completions'],
     ['/v1/engines/gpt-41-copilot/completions', 'completions'],
     ['/v1/engines/a/b/completions', undefined],
     ['/v1/completions', undefined],
-    ['/responses', undefined],
-    ['/v1/messages', undefined],
+    ['/responses', 'responses'],
+    ['/v1/responses', 'responses'],
+    ['/responses/abc', undefined],
+    ['/v1/messages', 'messages'],
+    ['/v1/messages/count_tokens', undefined],
+    ['/agents/some-extension', 'agents'],
+    ['/agents', undefined],
+    ['/embeddings', undefined],
     ['/models?path=/chat/completions', undefined],
+    ['/telemetry', undefined],
   ] as const) {
-    it(`is ${kind} for ${path}`, () => assert.equal(usageKindOf('POST', path), kind));
+    it(`is ${expected ?? 'no use of Copilot'} for ${path}`, () => assert.equal(endpointOf(path)?.endpoint, expected));
   }
-
-  it('is nothing but for POST', () => assert.equal(usageKindOf('GET', '/chat/completions'), undefined));
 });
 
 describe('an exchange', () => {
-  it('is undefined for what is no use of Copilot, and without an answer', () => {
-    assert.equal(decode({ url: 'https://api.githubcopilot.com/models' }), undefined);
+  it('is undefined for what is no use of Copilot, and without an answer', async () => {
+    assert.equal(await decode({ url: 'https://api.githubcopilot.com/models' }), undefined);
+    assert.equal(await decode({ method: 'GET' }), undefined);
     const flow = endedFlow();
     flow.response = undefined;
-    assert.equal(copilotExchange(flow), undefined);
+    assert.equal(await readExchange(flow), undefined);
   });
 
-  it('is decoded once', () => {
-    const flow = endedFlow({ response: { body: events(delta('a')) } });
-    assert.equal(copilotExchange(flow), copilotExchange(flow));
-  });
-
-  it('puts the pieces of each choice together by its index, in whatever order they come', () => {
+  it('puts the pieces of each choice together by its index, in whatever order they come', async () => {
     const body = events(
       text(1, 'b'),
       text(0, 'a '),
@@ -60,21 +61,21 @@ describe('an exchange', () => {
       text(1, '', 'length'),
       '[DONE]',
     );
-    const choices = decode({ url: COMPLETIONS, response: { body } })?.choices;
+    const choices = (await decode({ url: COMPLETIONS, response: { body } }))?.choices;
     assert.deepEqual(choices, [
-      { index: 0, text: 'a \\a', finishReason: 'stop' },
-      { index: 1, text: 'b b', finishReason: 'length' },
+      { index: 0, text: 'a \\a', finishReason: 'stop', toolCalls: [] },
+      { index: 1, text: 'b b', finishReason: 'length', toolCalls: [] },
     ]);
   });
 
-  it('knows editor, language and model', () => {
-    const chat = decode({
+  it('knows editor, language and model', async () => {
+    const chat = await decode({
       headers: { 'Editor-Version': 'JetBrains-PC/243.1' },
       body: '{"model": "gpt-4o"}',
       response: { body: '{}' },
     });
     assert.deepEqual([chat?.editor, chat?.language, chat?.model], ['JetBrains-PC-243.1', 'unknown', 'gpt-4o']);
-    const completion = decode({
+    const completion = await decode({
       url: COMPLETIONS,
       body: '{"extra": {"language": "python"}}',
       response: { body: '{}' },
@@ -109,20 +110,20 @@ describe('an exchange', () => {
       'application/json',
     ],
   ] as const) {
-    it(`has its text when it comes ${what}`, () => {
-      const exchange = decode({ response: { body, headers: { 'content-type': contentType } } });
-      assert.deepEqual(exchange?.choices, [{ index: 0, text: 'hi you', finishReason: 'stop' }]);
-      assert.equal(exchange?.complete, true);
+    it(`has its text when it comes ${what}`, async () => {
+      const exchange = await decode({ response: { body, headers: { 'content-type': contentType } } });
+      assert.deepEqual(exchange?.choices, [{ index: 0, text: 'hi you', finishReason: 'stop', toolCalls: [] }]);
+      assert.equal(exchange?.outcome, 'complete');
     });
   }
 
-  it('keeps events that are no JSON as text, and the mark of the end not at all', () => {
-    const exchange = decode({ response: { body: events(delta('a'), 'over{load', '[DONE]') } });
+  it('keeps events that are no JSON as text, and the mark of the end not at all', async () => {
+    const exchange = await decode({ response: { body: events(delta('a'), 'over{load', '[DONE]') } });
     assert.deepEqual(exchange?.response, [delta('a'), 'over{load']);
   });
 
-  it('keeps bodies that are no JSON as text', () => {
-    const exchange = decode({ body: 'plain  text', response: { body: '<html>', status: 502 } });
+  it('keeps bodies that are no JSON as text', async () => {
+    const exchange = await decode({ body: 'plain  text', response: { body: '<html>', status: 502 } });
     assert.equal(exchange?.request, 'plain  text');
     assert.equal(exchange?.response, '<html>');
   });
@@ -138,14 +139,15 @@ describe('an exchange', () => {
     ['the client hung up before any finish reason', events(delta('a')), 'client', false],
     ['the upstream broke off, even after a finish reason', events(delta('a', 'stop')), 'upstream', false],
   ] as const) {
-    it(`is ${complete ? '' : 'not '}complete when ${what}`, () => {
+    it(`is ${complete ? '' : 'not '}complete when ${what}`, async () => {
       const error = { by, code: 'X', message: 'x' };
       const url = body.includes('"text"') ? COMPLETIONS : undefined;
-      assert.equal(decode({ ...(url && { url }), response: { body }, error })?.complete, complete);
+      const exchange = await decode({ ...(url && { url }), response: { body }, error });
+      assert.equal(exchange?.outcome === 'complete', complete);
     });
   }
 
-  it('survives whatever a body holds', () => {
+  it('survives whatever a body holds', async () => {
     for (const hostile of [
       '{"choices": {"length": 1e9}}',
       '{"choices": [null, 1, "x", [], {"index": "__proto__", "text": 5}, {"index": 1e308, "delta": null}]}',
@@ -155,13 +157,13 @@ describe('an exchange', () => {
       `data: ${'x'.repeat(1_000_000)}`,
       '\u0000\ufffd',
     ]) {
-      const exchange = decode({ body: hostile, response: { body: hostile } });
+      const exchange = await decode({ body: hostile, response: { body: hostile } });
       assert.equal(exchange?.kind, 'chat');
     }
     assert.equal(({} as { choices?: unknown }).choices, undefined);
   });
 
-  it('reads the records of the seed as they were', () => {
+  it('reads the records of the seed as they were', async () => {
     const seed = (name: string) =>
       JSON.parse(readFileSync(path.join(import.meta.dirname, `../../fixtures/seed/${name}.json`), 'utf8'));
     for (const [name, kind, editor, language] of [
@@ -169,7 +171,7 @@ describe('an exchange', () => {
       ['usage-completion', 'completions', 'vscode-1.96.2', 'python'],
     ] as const) {
       const { request, response } = seed(name);
-      const exchange = decode({
+      const exchange = await decode({
         url: request.url,
         headers: request.headers,
         body: JSON.stringify(request.content),

@@ -9,6 +9,8 @@ import { CHAT, COMPLETIONS, startCopy, startExample } from '../example.ts';
 
 const teams = { alice: 'red', bob: 'red', carol: 'blue' };
 
+const ANSWER = '{"choices":[{"index":0,"text":"x","finish_reason":"stop"}]}';
+
 describe('count-by-team', () => {
   let logs: string;
   beforeEach(() => {
@@ -17,7 +19,7 @@ describe('count-by-team', () => {
   afterEach(() => rmSync(logs, { recursive: true }));
 
   const run = (example: AddonTest, parts: FlowParts = {}) =>
-    example.run(makeFlow({ url: CHAT, method: 'POST', response: { body: '{}' }, ...parts }));
+    example.run(makeFlow({ url: CHAT, method: 'POST', response: { body: ANSWER }, ...parts }));
   const file = () => path.join(logs, 'teams.json');
   const read = () => JSON.parse(readFileSync(file(), 'utf8'));
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import OpenAI from 'openai';
-import { copilotExchange } from '../../../core/index.ts';
 import { type AddonTest, makeFlow } from '../../kit.ts';
 import { CHAT, COMPLETIONS, startExample } from '../example.ts';
 
@@ -65,9 +64,9 @@ describe('mock-answer', () => {
   it('is read like a real answer, but not counted', async (t) => {
     const example = await startExample(t, 'mock-answer', { text: TEXT });
     const flow = makeFlow({ url: CHAT, body: '{"stream":true}' });
-    await example.run(flow);
-    assert.deepEqual(copilotExchange(flow)?.choices, [{ index: 0, text: TEXT, finishReason: 'stop' }]);
-    assert.equal(flow.metadata.uncounted, 'the answer is a mock');
+    const { exchange } = await example.run(flow);
+    assert.deepEqual(exchange?.choices, [{ index: 0, text: TEXT, finishReason: 'stop', toolCalls: [] }]);
+    assert.deepEqual(exchange?.counted, { as: 'nothing', reason: 'the answer is a mock' });
   });
 
   it('holds a chat back, so that nothing of it leaves', async (t) => {

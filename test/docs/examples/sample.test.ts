@@ -3,12 +3,14 @@ import { describe, it } from 'node:test';
 import { type AddonTest, type FlowParts, makeFlow } from '../../kit.ts';
 import { CHAT, startCopy, startExample } from '../example.ts';
 
+const ANSWER = '{"choices":[{"message":{"content":"hi"},"finish_reason":"stop"}]}';
+
 /** Runs a chat, and says whether it counts. */
 async function counts(example: AddonTest, parts: FlowParts = {}, uncounted?: string): Promise<boolean> {
-  const flow = makeFlow({ url: CHAT, method: 'POST', response: { body: '{}' }, ...parts });
+  const flow = makeFlow({ url: CHAT, method: 'POST', response: { body: ANSWER }, ...parts });
   if (uncounted !== undefined) flow.metadata.uncounted = uncounted;
-  await example.run(flow);
-  return flow.metadata.uncounted === undefined;
+  const { exchange } = await example.run(flow);
+  return exchange !== undefined && exchange.counted.as !== 'nothing';
 }
 
 async function countsOf(example: AddonTest, times: number): Promise<boolean[]> {
@@ -35,9 +37,8 @@ describe('sample', () => {
 
   it('says why the others do not count', async (t) => {
     const example = await startExample(t, 'sample', { every: 3 });
-    const flow = makeFlow({ url: CHAT, method: 'POST' });
-    await example.run(flow);
-    assert.equal(flow.metadata.uncounted, 'only one in 3 is counted');
+    const { exchange } = await example.run(makeFlow({ url: CHAT, method: 'POST' }));
+    assert.deepEqual(exchange?.counted, { as: 'nothing', reason: 'only one in 3 is counted' });
   });
 
   it('is right when many come at once', async (t) => {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { copilotExchange } from '../../../core/index.ts';
 import { type AddonTest, makeFlow } from '../../kit.ts';
 import { CHAT, startExample } from '../example.ts';
 
@@ -29,9 +28,9 @@ describe('transform-stream', () => {
   it('adds the note to the end of an answer', async (t) => {
     const example = await startExample(t, 'transform-stream', { note: NOTE });
     const flow = makeFlow({ url: CHAT, method: 'POST', headers: READ, response: { body: STREAM } });
-    await example.run(flow);
+    const { exchange } = await example.run(flow);
     const text = `Grüße, 你好 👩‍💻"stop"stop${NOTE}`;
-    assert.deepEqual(copilotExchange(flow)?.choices, [{ index: 0, text, finishReason: 'stop' }]);
+    assert.deepEqual(exchange?.choices, [{ index: 0, text, finishReason: 'stop', toolCalls: [] }]);
   });
 
   it('leaves everything before and after it as it is', async (t) => {

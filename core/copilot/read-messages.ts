@@ -1,0 +1,75 @@
+import type { Answer } from './answer.ts';
+import { at, countAt, listAt, textAt } from './json.ts';
+
+/**
+ * An event of Anthropic's messages, or the message as a whole.
+ *
+ * https://docs.anthropic.com/en/docs/build-with-claude/streaming
+ */
+export function readMessages(answer: Answer, event: unknown): void {
+  answer.readCharge(event);
+  switch (textAt(event, 'type')) {
+    case 'message':
+      readMessage(answer, event);
+      break;
+    case 'message_start':
+      readMessage(answer, at(event, 'message'));
+      break;
+    case 'content_block_start':
+      readBlock(answer, at(event, 'content_block'), keyOf(event));
+      break;
+    case 'content_block_delta':
+      answer.choice(0).addText(textAt(event, 'delta', 'text'));
+      if (textAt(event, 'delta', 'type') === 'input_json_delta')
+        answer.choice(0).addToolCall(keyOf(event), undefined, textAt(event, 'delta', 'partial_json'));
+      break;
+    case 'message_delta':
+      readStop(answer, at(event, 'delta'));
+      readUsage(answer, at(event, 'usage'));
+      break;
+    case 'message_stop':
+      answer.finished = true;
+      break;
+    case 'error':
+      answer.readFailure(event);
+      answer.finished = true;
+  }
+}
+
+function keyOf(event: unknown): string {
+  return String(countAt(event, 'index') ?? 0);
+}
+
+function readMessage(answer: Answer, message: unknown): void {
+  answer.model = textAt(message, 'model') || answer.model;
+  answer.readCharge(message);
+  for (const [i, block] of listAt(message, 'content').entries()) readBlock(answer, block, String(i));
+  readStop(answer, message);
+  readUsage(answer, at(message, 'usage'));
+}
+
+function readBlock(answer: Answer, block: unknown, key: string): void {
+  const choice = answer.choice(0);
+  choice.addText(textAt(block, 'text'));
+  if (textAt(block, 'type')?.endsWith('tool_use') !== true) return;
+  const input = at(block, 'input');
+  // In a stream, the input begins empty, and comes piece by piece.
+  const isEmpty = typeof input !== 'object' || input === null || Object.keys(input).length === 0;
+  choice.addToolCall(key, textAt(block, 'name'), isEmpty ? undefined : JSON.stringify(input));
+}
+
+function readStop(answer: Answer, value: unknown): void {
+  const reason = textAt(value, 'stop_reason');
+  if (reason === undefined) return;
+  answer.choice(0).finishReason = reason;
+  answer.finished = true;
+}
+
+/** What was read from the cache, or written to it, is not in `input_tokens`. */
+function readUsage(answer: Answer, usage: unknown): void {
+  const input = countAt(usage, 'input_tokens');
+  const read = countAt(usage, 'cache_read_input_tokens');
+  if (input !== undefined) answer.prompt = input + (read ?? 0) + (countAt(usage, 'cache_creation_input_tokens') ?? 0);
+  answer.cached = read ?? answer.cached;
+  answer.completion = countAt(usage, 'output_tokens') ?? answer.completion;
+}
