@@ -72,6 +72,8 @@ export interface Target {
   /** Without brackets. */
   host: string;
   port: number;
+  /** What to connect to, where that is not `host`: the client asked for this one, and for `host` in TLS only. */
+  address?: string;
 }
 
 const DEFAULT_PORT = { http: 80, https: 443 } as const;
@@ -119,11 +121,11 @@ export class HttpRequest extends HttpMessage implements Request {
     const url = new URL(value);
     const scheme = url.protocol.slice(0, -1);
     if (scheme !== 'http' && scheme !== 'https') throw new TypeError(`not an http or https URL: ${value}`);
-    this.#target = {
-      scheme,
-      host: url.hostname.replace(/^\[|\]$/g, ''),
-      port: url.port === '' ? DEFAULT_PORT[scheme] : Number(url.port),
-    };
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const port = url.port === '' ? DEFAULT_PORT[scheme] : Number(url.port);
+    const before = this.#target;
+    const isElsewhere = scheme !== before.scheme || host !== before.host || port !== before.port;
+    if (isElsewhere) this.#target = { scheme, host, port };
     this.path = url.pathname + url.search;
     this.headers.set('host', authorityOf(this.#target));
   }

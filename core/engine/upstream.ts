@@ -74,10 +74,10 @@ export class Upstream {
   ): Promise<UpstreamRequest> {
     const { target } = head;
     if (offer === 'http/1.1' || target.scheme === 'http') return this.#http1Request(head, connection);
-    const { host, port } = this.#dialer.options(target);
+    const { host, port, wanted } = this.#dialer.options(dialed(target));
     const tlsOptions = this.#tlsOptions(target.host);
     const { servername, rejectUnauthorized } = tlsOptions;
-    const parent = this.#dialer.parentFor(target.host);
+    const parent = this.#dialer.parentFor(wanted);
     const server = JSON.stringify([host, port, servername, rejectUnauthorized, parent]);
     const connect = () => this.#connectSecure(target, tlsOptions);
     const opened = await this.#http2Pool.request(server, connect, head, connection);
@@ -85,7 +85,7 @@ export class Upstream {
   }
 
   async #connectSecure(target: Target, tlsOptions: tls.ConnectionOptions): Promise<tls.TLSSocket> {
-    const socket = await this.#dialer.connect(target);
+    const socket = await this.#dialer.connect(dialed(target));
     // Within TLS, a server that sends no more is gone.
     socket.allowHalfOpen = false;
     const secured = tls.connect({ ...tlsOptions, socket, ALPNProtocols: ['h2', 'http/1.1'] });
@@ -111,8 +111,8 @@ export class Upstream {
     const { target, method, path } = head;
     const { scheme, host } = target;
     const secure = scheme === 'https';
-    const options = this.#dialer.options(target);
-    const parent = this.#dialer.parentFor(host);
+    const options = this.#dialer.options(dialed(target));
+    const parent = this.#dialer.parentFor(options.wanted);
     const headers = http1Fields(head);
     if (!secure && parent?.scheme === 'http') {
       const byProxy = { method, path: `http://${authorityOf(target)}${path}`, headers };
@@ -150,6 +150,11 @@ export class Upstream {
     this.#http2Pool.close();
     for (const agents of Object.values(this.#agents)) for (const agent of Object.values(agents)) agent.destroy();
   }
+}
+
+/** What is connected to for a target. */
+function dialed({ host, port, address = host }: Target): Authority {
+  return { host: address, port };
 }
 
 /** Bounds the time that a new connection may take; and has no write wait for acknowledgements. */
