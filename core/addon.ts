@@ -195,11 +195,16 @@ export interface Tunnel {
   readonly headers: HeaderList;
   /** The value of `Proxy-Authorization`. The only place where it can be read; never log it. */
   readonly proxyAuthorization: string | undefined;
-  /** What happens after the hook; `intercept` or `passthrough` by the configured hosts before any addon spoke. */
+  /**
+   * What happens after the hook; `intercept` or `passthrough` by the configured hosts before any addon spoke. Unless one
+   * does, the server name can still change it.
+   */
   readonly decision: 'intercept' | 'passthrough' | 'deny';
-  /** Look inside: flows of this tunnel reach the other hooks. */
+  /** The name that the TLS in it asks for (SNI), in the same form as `host`. Not known in `connect` yet. */
+  readonly serverName: string | undefined;
+  /** Look inside, whatever the configured hosts say: flows of this tunnel reach the other hooks. */
   intercept(): void;
-  /** Relay blindly: no other hook sees it. */
+  /** Relay blindly, whatever the configured hosts say: no other hook sees it. */
   passthrough(): void;
   /** Refuse. Final: a later `intercept()` or `passthrough()` does not undo it. */
   deny(status: number, answer?: Omit<Answer, 'status'>): void;
@@ -298,6 +303,10 @@ export interface Request extends Message {
   /** Absolute. Setting it before the upstream is contacted sends the request elsewhere, `Host` included. */
   url: string;
   readonly scheme: 'http' | 'https';
+  /**
+   * In a tunnel with TLS, the server name that it asks for. The connection goes to the host that the client asked for,
+   * whatever that name; unless you set another `url`.
+   */
   readonly host: string;
   readonly port: number;
   /** Path and query. */
@@ -513,11 +522,13 @@ export interface Config {
   /** Folder for logs and records, relative to this file. Needs a restart. Default `logs`. */
   logs?: string;
   /**
-   * Look into hosts that match one of these (over `host:port`, without case). Default: Copilot's API hosts. TLS to an
-   * address instead of a name is never looked into.
+   * Look into hosts that match one of these (over `host:port`, without case, names without a trailing dot). Default:
+   * Copilot's API hosts. Besides the host that a client asks for, the server name in its TLS (SNI) counts, with the same
+   * port: one that matches is enough. TLS to an address is looked into only if it has such a name. New tunnels go by
+   * what was saved last; an addon's `connect` hook beats it.
    */
   allowHosts?: readonly (string | RegExp)[];
-  /** Do not look into hosts that match one of these. Default: Copilot's telemetry hosts. */
+  /** Do not look into hosts if they, or the server name, match one of these. Default: Copilot's telemetry hosts. */
   ignoreHosts?: readonly (string | RegExp)[];
   /**
    * How long a client that has refused our certificate for a host gets blind tunnels to it, in milliseconds: for clients

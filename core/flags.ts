@@ -29,7 +29,7 @@ const RUN_OPTIONS = {
   confdir: text('Folder of the CA and secrets  [~/.insight-dump]'),
   watch: { ...flag('Take in saved scripts and config; --no-watch does not'), default: true },
   'watch-poll': flag('Only look for saves; use no events of the file system'),
-  'allow-hosts': texts('Look only into hosts whose host:port matches this'),
+  'allow-hosts': texts('Look only into hosts whose host:port, or SNI with that port, matches this'),
   'ignore-hosts': texts('Never look into hosts matching this'),
   'connect-to': texts('HOST:PORT:ADDR:PORT, as curl’s; an empty HOST or PORT matches any'),
   upstream: text('Reach servers through this proxy: http://user:password@host:port or socks5://…'),

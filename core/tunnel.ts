@@ -10,6 +10,9 @@ export class TunnelRequest implements Tunnel {
   readonly headers: Headers;
   /** Set when it is denied. */
   answer: Answer | undefined;
+  /** An addon has decided: what the configured hosts say no longer counts. */
+  isDecided = false;
+  serverName: string | undefined;
   readonly #proxyAuthorization: string | undefined;
   #decision: Tunnel['decision'];
 
@@ -34,15 +37,20 @@ export class TunnelRequest implements Tunnel {
   }
 
   intercept(): void {
-    if (this.#decision !== 'deny') this.#decision = 'intercept';
+    this.#decide('intercept');
   }
 
   passthrough(): void {
-    if (this.#decision !== 'deny') this.#decision = 'passthrough';
+    this.#decide('passthrough');
   }
 
   deny(status: number, answer: Omit<Answer, 'status'> = {}): void {
-    this.#decision = 'deny';
+    this.#decide('deny');
     this.answer ??= { status, ...answer };
+  }
+
+  #decide(decision: Tunnel['decision']): void {
+    if (this.#decision !== 'deny') this.#decision = decision;
+    this.isDecided = true;
   }
 }

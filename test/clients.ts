@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import http2 from 'node:http2';
 import net from 'node:net';
+import { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { promisify } from 'node:util';
 import { ProxyAgent } from 'undici';
@@ -87,20 +88,32 @@ function isWhole(text: string): boolean {
   return text.length >= end + 4 + length;
 }
 
-/** Opens a tunnel and speaks TLS in it. */
+const GRANTED = 'HTTP/1.1 200 Connection Established\r\n\r\n';
+
+/** Opens a tunnel. What the server has said in it already is there to be read. */
+export async function connectTo(proxy: ProxyProcess, user: string | undefined, authority: string): Promise<net.Socket> {
+  const socket = net.connect({ port: proxy.port, host: '127.0.0.1', noDelay: true });
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  const login = user === undefined ? '' : `Proxy-Authorization: ${basic(user, proxy.password(user))}\r\n`;
+  socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${login}\r\n`);
+  await once(socket, 'readable');
+  const answer = (socket.read() as Buffer | null) ?? Buffer.alloc(0);
+  if (!answer.toString('latin1').startsWith(GRANTED)) throw new Error(`no tunnel: ${answer.toString('latin1')}`);
+  socket.unshift(answer.subarray(GRANTED.length));
+  return socket;
+}
+
+/** Opens a tunnel and speaks TLS in it, with the host's own name unless another is given. */
 export async function openTunnel(
   proxy: ProxyProcess,
   user: string | undefined,
   host: string,
   alpn: readonly string[] = ['http/1.1'],
+  servername = host,
 ): Promise<tls.TLSSocket> {
-  const raw = net.connect({ port: proxy.port, host: '127.0.0.1', noDelay: true });
-  await once(raw, 'connect');
-  const login = user === undefined ? '' : `Proxy-Authorization: ${basic(user, proxy.password(user))}\r\n`;
-  raw.write(`CONNECT ${host}:443 HTTP/1.1\r\nHost: ${host}:443\r\n${login}\r\n`);
-  const [head] = (await once(raw, 'data')) as [Buffer];
-  if (!head.toString('latin1').startsWith('HTTP/1.1 200')) throw new Error(`no tunnel: ${head.toString('latin1')}`);
-  const secure = tls.connect({ socket: raw, servername: host, ca: proxy.ca, ALPNProtocols: [...alpn] });
+  const socket = await connectTo(proxy, user, `${host}:443`);
+  const secure = tls.connect({ socket, servername, ca: proxy.ca, ALPNProtocols: [...alpn] });
   await once(secure, 'secureConnect');
   return secure;
 }
@@ -136,4 +149,18 @@ export async function ask(
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk);
   return { status: answered[':status'] ?? 0, headers: answered, body: Buffer.concat(chunks).toString() };
+}
+
+/** What a TLS client sends first. */
+export function clientHello(servername: string): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const socket = new Duplex({
+      read() {},
+      write(chunk: Buffer, _encoding, done) {
+        resolve(chunk);
+        done();
+      },
+    });
+    tls.connect({ socket, servername }).on('error', () => {});
+  });
 }

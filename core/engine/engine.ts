@@ -3,12 +3,13 @@ import type { ServerResponse } from 'node:http';
 import type net from 'node:net';
 import type { Client, Log, Tunnel } from '../addon.ts';
 import { Chain } from '../chain.ts';
-import { authorityOf, type HttpFlow, HttpResponse } from '../flow.ts';
+import { authorityOf, type HttpFlow, HttpResponse, type Target } from '../flow.ts';
 import type { FlowObservers } from '../flow-observer.ts';
 import { Headers } from '../headers.ts';
 import type { Host } from '../host.ts';
 import { Pin } from '../pin.ts';
 import { withTimeLimit } from '../time-limit.ts';
+import type { TunnelRequest } from '../tunnel.ts';
 import type { Authority } from './authority.ts';
 import type { CertificateAuthority } from './ca.ts';
 import { ClientAnswer } from './client-answer.ts';
@@ -16,7 +17,8 @@ import { answerOf } from './cut.ts';
 import { Dialer, type DialRules } from './dialer.ts';
 import { Exchange, type ExchangeSettings, type Incoming } from './exchange.ts';
 import { FrontDoor, type PlainRequest } from './front-door.ts';
-import { type HostPatterns, isIntercepted } from './hosts.ts';
+import { GrantedTunnel, type TunnelHandlers } from './granted-tunnel.ts';
+import { type HostPatterns, type HostVerdict, judgeHost } from './hosts.ts';
 import { type InterceptedRequest, Interceptor } from './mockttp.ts';
 import { exchangeUpgrade, type UpgradeRequest } from './upgrade.ts';
 import { Upstream, type UpstreamRules } from './upstream.ts';
@@ -69,11 +71,10 @@ export class Engine {
     this.#dialer = new Dialer(settings.rules);
     this.#upstream = new Upstream(this.#dialer, settings.rules, settings.upstreamCa);
     this.#frontDoor = new FrontDoor(
-      this.#dialer,
       {
         pin: () => settings.host.pin(),
-        intercepts: (target, client) => isIntercepted(this.#rules.hosts, target) && !this.#isBlindFor(client, target),
-        intercept: (socket, tunnel) => this.#intercept(socket, tunnel),
+        intercepts: (target, client) => this.#judge(client, [target]) === 'allowed',
+        tunnel: (socket, head, tunnel) => this.#tunnel(socket, head, tunnel),
         plain: (request, response, blind) => void this.#plain(request, response, blind),
         plainUpgrade: (request, socket, head, blind) => void this.#plainUpgrade(request, socket, head, blind),
       },
@@ -134,11 +135,20 @@ export class Engine {
     await Promise.all(this.#webSockets.values());
   }
 
+  #tunnel(socket: net.Socket, head: Buffer, tunnel: TunnelRequest): void {
+    const handlers: TunnelHandlers = {
+      judge: (client, names) => this.#judge(client, names),
+      intercept: () => this.#intercept(socket, tunnel),
+    };
+    void new GrantedTunnel(socket, tunnel, this.#dialer, handlers, this.#settings.log).open(head);
+  }
+
   #intercept(socket: net.Socket, tunnel: Tunnel): void {
     const id = randomUUID();
     this.#tunnels.set(id, tunnel);
     socket.once('close', () => this.#tunnels.delete(id));
-    this.#interceptor?.take(socket, tunnel, id, (cause) => void this.#tlsFailed(tunnel, cause));
+    const host = nameOf(tunnel);
+    this.#interceptor?.take(socket, { host, port: tunnel.port }, id, (cause) => void this.#tlsFailed(tunnel, cause));
   }
 
   async #intercepted(request: InterceptedRequest, streams: Pick<Incoming, 'stream' | 'response'>): Promise<void> {
@@ -147,8 +157,8 @@ export class Engine {
       new ClientAnswer(streams.response, request.method, () => {}).send(HttpResponse.from(NO_TUNNEL));
       return;
     }
-    const { client, host, port } = tunnel;
-    const target = { scheme: request.scheme, host, port };
+    const { client } = tunnel;
+    const target = targetOf(tunnel, request.scheme);
     await this.#run({ ...request, client, target, ...streams }, this.#settings.host.pin());
   }
 
@@ -187,9 +197,8 @@ export class Engine {
       socket.destroy();
       return;
     }
-    const { client, host, port } = tunnel;
-    const target = { scheme: request.scheme, host, port };
-    await this.#upgrade({ ...request, client, target }, socket, head, this.#settings.host.pin());
+    const target = targetOf(tunnel, request.scheme);
+    await this.#upgrade({ ...request, client: tunnel.client, target }, socket, head, this.#settings.host.pin());
   }
 
   async #plainUpgrade(plain: PlainRequest, socket: net.Socket, head: Buffer, blind: boolean): Promise<void> {
@@ -215,7 +224,8 @@ export class Engine {
   }
 
   async #tlsFailed(tunnel: Tunnel, cause: string): Promise<void> {
-    const { client, host } = tunnel;
+    const { client } = tunnel;
+    const host = nameOf(tunnel);
     const message = `${client.user ?? 'a client'} at ${client.address} refused our certificate for ${host} (${cause}): its editor has to trust ${this.#settings.ca.certFile}`;
     this.#tellDistrust(`${client.user} ${client.address} ${host}`, message);
     const { blindAfterRefusalMs } = this.#rules;
@@ -229,6 +239,12 @@ export class Engine {
     } finally {
       pin.release();
     }
+  }
+
+  /** By the configured hosts, and by what the client thinks of our certificates. */
+  #judge(client: Client, names: readonly Authority[]): HostVerdict {
+    if (names.some((name) => this.#isBlindFor(client, name))) return 'ignored';
+    return judgeHost(this.#rules.hosts, names);
   }
 
   /** A client that has refused our certificate a while ago, and may be left alone with it. */
@@ -258,6 +274,17 @@ const CUT_LIMIT_MS = 15_000;
 /** For requests that no addon sees. */
 const NO_ADDONS = { chain: new Chain(), hookTimeoutMs: 0, fault: () => {} };
 const NO_OBSERVERS: FlowObservers = { observe: () => undefined, readsWebSocket: () => false };
+
+/** The name that a tunnel's client wants a certificate for. */
+function nameOf({ serverName, host }: Tunnel): string {
+  return serverName ?? host;
+}
+
+/** Where requests in a tunnel go: to whom the client thinks it speaks, by way of the host that it asked for. */
+function targetOf(tunnel: Tunnel, scheme: Target['scheme']): Target {
+  const host = nameOf(tunnel);
+  return { scheme, host, port: tunnel.port, ...(host !== tunnel.host && { address: tunnel.host }) };
+}
 
 function incomingOf({ client, target, path, request }: PlainRequest) {
   const { method = 'GET', rawHeaders } = request;

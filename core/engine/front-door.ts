@@ -1,17 +1,15 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import net from 'node:net';
-import type { Answer, Client, Log, Tunnel } from '../addon.ts';
-import { codeOf, errors, messageOf } from '../errors.ts';
+import type { Answer, Client, Log } from '../addon.ts';
+import { codeOf, errors } from '../errors.ts';
 import { HttpResponse } from '../flow.ts';
 import { Headers } from '../headers.ts';
 import type { Pin } from '../pin.ts';
 import { TunnelRequest } from '../tunnel.ts';
 import { type Authority, parseAbsoluteForm, parseAuthority } from './authority.ts';
-import { joinSockets } from './blind-tunnel.ts';
 import { ClientSocket } from './client-socket.ts';
 import { connectionLimit } from './connection-limit.ts';
 import { answerOf, Cut, cutOf } from './cut.ts';
-import type { Dialer } from './dialer.ts';
 import { sendHead } from './head.ts';
 import { endRaw, rawAnswer } from './raw-answer.ts';
 
@@ -29,8 +27,8 @@ export interface FrontDoorHandlers {
   pin(): Pin;
   /** By the configured hosts, before any addon spoke. */
   intercepts(target: Authority, client: Client): boolean;
-  /** A tunnel has been granted and is to be looked into. */
-  intercept(socket: net.Socket, tunnel: Tunnel): void;
+  /** A tunnel has been granted; the client has not been told yet. `head` is what it has sent in it already. */
+  tunnel(socket: net.Socket, head: Buffer, tunnel: TunnelRequest): void;
   /** `blind` ones are passed on without hooks. */
   plain(request: PlainRequest, response: ServerResponse, blind: boolean): void;
   /** The same, with an `Upgrade`. */
@@ -52,7 +50,6 @@ const KEEP_ALIVE_MS = 75_000;
  */
 export class FrontDoor {
   #server: http.Server;
-  readonly #dialer: Dialer;
   readonly #handlers: FrontDoorHandlers;
   readonly #log: Log;
   /** Those that have been idle longest come first. */
@@ -60,8 +57,7 @@ export class FrontDoor {
   readonly #limit = connectionLimit();
   #crowdedToldMs = Number.NEGATIVE_INFINITY;
 
-  constructor(dialer: Dialer, handlers: FrontDoorHandlers, log: Log) {
-    this.#dialer = dialer;
+  constructor(handlers: FrontDoorHandlers, log: Log) {
     this.#handlers = handlers;
     this.#log = log;
     this.#server = this.#makeServer();
@@ -213,26 +209,7 @@ export class FrontDoor {
     const tunnel = await this.#ask('connect', request, socket, target);
     if (socket.destroyed) return;
     if (tunnel.answer !== undefined) this.#deny(request, socket, head, tunnel.answer);
-    else if (tunnel.decision === 'passthrough') await this.#passThrough(socket, head, target);
-    else {
-      establish(socket, head);
-      this.#handlers.intercept(socket, tunnel);
-    }
-  }
-
-  async #passThrough(socket: net.Socket, head: Buffer, target: Authority): Promise<void> {
-    try {
-      const upstream = await this.#dialer.connect(target);
-      if (socket.destroyed) {
-        upstream.destroy();
-        return;
-      }
-      establish(socket, head);
-      joinSockets(socket, upstream);
-    } catch (error) {
-      this.#log.debug(`${target.host}:${target.port} could not be reached: ${messageOf(error)}`);
-      endRaw(socket, answerOf(Cut.upstream(error)));
-    }
+    else this.#handlers.tunnel(socket, head, tunnel);
   }
 
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -282,7 +259,7 @@ export class FrontDoor {
     const { id, address, port } = connection;
     // Each wish has a client of its own: on one connection, plain requests may come from several users.
     const client: Client = { id, address, port, user: undefined };
-    // Nothing says which name a client wants that asks for an address: it would get a certificate of another.
+    // Nothing says yet which name a client wants that asks for an address: it would get a certificate of another.
     const isAddress = kind === 'connect' && net.isIP(target.host) !== 0;
     const decision = !isAddress && this.#handlers.intercepts(target, client) ? 'intercept' : 'passthrough';
     const headers = Headers.fromFlat(request.rawHeaders);
@@ -356,11 +333,6 @@ const NOT_A_PROXY_REQUEST = answerOf({
   code: 'NOT_A_PROXY_REQUEST',
   told: 'This is a proxy. Set it as the HTTP proxy of your editor; it has no pages to open.',
 });
-
-function establish(socket: net.Socket, head: Buffer): void {
-  socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
-  if (head.length > 0) socket.unshift(head);
-}
 
 function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
   // Left unread, a request body would hold up the connection.

@@ -6,6 +6,9 @@ export interface HostPatterns {
   readonly ignore: readonly RegExp[];
 }
 
+/** `allowed` hosts are looked into. Other names of an `unlisted` one may be allowed; `ignored` it is for good. */
+export type HostVerdict = 'allowed' | 'unlisted' | 'ignored';
+
 /**
  * Where Copilot's models answer.
  * https://docs.github.com/copilot/reference/copilot-allowlist-reference
@@ -18,13 +21,16 @@ export const COPILOT_HOSTS: readonly RegExp[] = [
 /** Telemetry can hold prompt and file text, and is no use of Copilot. */
 export const COPILOT_TELEMETRY_HOSTS: readonly RegExp[] = [/^telemetry\.([a-z0-9-]+\.)*githubcopilot\.com:443$/i];
 
-/** True when connections to that host are to be looked into. */
-export function isIntercepted({ allow, ignore }: HostPatterns, { host, port }: Authority): boolean {
-  const name = `${host}:${port}`;
-  const matches = (pattern: RegExp): boolean => {
+/** What the patterns say of a host by the names that a client has for it: any one allows it, and any one rules it out. */
+export function judgeHost({ allow, ignore }: HostPatterns, names: readonly Authority[]): HostVerdict {
+  if (allow.length === 0 || names.some((name) => matchesAny(ignore, name))) return 'ignored';
+  return names.some((name) => matchesAny(allow, name)) ? 'allowed' : 'unlisted';
+}
+
+function matchesAny(patterns: readonly RegExp[], { host, port }: Authority): boolean {
+  return patterns.some((pattern) => {
     // A pattern with the g or y flag remembers where it stood.
     pattern.lastIndex = 0;
-    return pattern.test(name);
-  };
-  return allow.some(matches) && !ignore.some(matches);
+    return pattern.test(`${host}:${port}`);
+  });
 }

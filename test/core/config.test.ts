@@ -4,7 +4,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type Flags, settle } from '../../core/config.ts';
 import { PACKAGE_DIR, readConfig } from '../../core/config-file.ts';
-import { isIntercepted } from '../../core/engine/hosts.ts';
+import { judgeHost } from '../../core/engine/hosts.ts';
 import * as api from '../../core/index.ts';
 import { makeFolder } from '../proxy-process.ts';
 
@@ -31,7 +31,7 @@ describe('the config', () => {
     assert.deepEqual(settings.fixed, { logs: path.join(folder, 'logs'), upstreamCa: undefined });
     assert.deepEqual([settings.flowDetail, settings.hookTimeoutMs, settings.drainMs], [1, 10_000, 5_000]);
     assert.deepEqual(settings.scripts, []);
-    assert.ok(isIntercepted(settings.rules.hosts, { host: 'api.githubcopilot.com', port: 443 }));
+    assert.equal(judgeHost(settings.rules.hosts, [{ host: 'api.githubcopilot.com', port: 443 }]), 'allowed');
   });
 
   it('finds scripts from its own folder, and shipped ones from anywhere', async () => {
@@ -55,8 +55,8 @@ describe('the config', () => {
     });
     assert.deepEqual(scripts, [{ path: path.join(folder, 'other.ts'), name: 'other', required: false }]);
     assert.deepEqual([listen.port, flowDetail, rules.connectTo.length], [2, 0, 0]);
-    assert.ok(isIntercepted(rules.hosts, { host: 'b', port: 1 }));
-    assert.ok(!isIntercepted(rules.hosts, { host: 'a', port: 1 }));
+    assert.equal(judgeHost(rules.hosts, [{ host: 'b', port: 1 }]), 'allowed');
+    assert.equal(judgeHost(rules.hosts, [{ host: 'a', port: 1 }]), 'unlisted');
   });
 
   it('takes options from --set beside those of the file', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import tls from 'node:tls';
-import { basic, curl, openTunnel, RawConnection } from '../clients.ts';
+import { basic, clientHello, curl, openTunnel, RawConnection } from '../clients.ts';
 import { startFakeCopilot } from '../fake-copilot.ts';
 import { ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
@@ -253,18 +253,3 @@ describe('an upgrade', () => {
     connection.socket.destroy();
   });
 });
-
-/** What a TLS client sends first. */
-async function clientHello(servername: string): Promise<Buffer> {
-  const { Duplex } = await import('node:stream');
-  return new Promise((resolve) => {
-    const socket = new Duplex({
-      read() {},
-      write(chunk: Buffer, _encoding, done) {
-        resolve(chunk);
-        done();
-      },
-    });
-    tls.connect({ socket, servername }).on('error', () => {});
-  });
-}

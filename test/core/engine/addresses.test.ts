@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { parseAbsoluteForm, parseAuthority } from '../../../core/engine/authority.ts';
 import { applyConnectTo, parseConnectTo } from '../../../core/engine/connect-to.ts';
 import { Dialer, isPrivate } from '../../../core/engine/dialer.ts';
-import { COPILOT_HOSTS, COPILOT_TELEMETRY_HOSTS, isIntercepted } from '../../../core/engine/hosts.ts';
+import { COPILOT_HOSTS, COPILOT_TELEMETRY_HOSTS, type HostPatterns, judgeHost } from '../../../core/engine/hosts.ts';
 
 describe('an authority', () => {
   for (const [text, expected] of [
@@ -91,7 +91,7 @@ describe('--connect-to', () => {
 
 describe('the hosts that are looked into', () => {
   const intercepted = (host: string, port = 443) =>
-    isIntercepted({ allow: COPILOT_HOSTS, ignore: COPILOT_TELEMETRY_HOSTS }, { host, port });
+    judgeHost({ allow: COPILOT_HOSTS, ignore: COPILOT_TELEMETRY_HOSTS }, [{ host, port }]) === 'allowed';
 
   for (const host of [
     ...['api.githubcopilot.com', 'api.individual.githubcopilot.com', 'proxy.enterprise.githubcopilot.com'],
@@ -116,7 +116,28 @@ describe('the hosts that are looked into', () => {
   it('are those on their port only, in any case, whatever the flags of the pattern', () => {
     assert.ok(!intercepted('api.githubcopilot.com', 8443));
     const patterns = { allow: [/example/gi], ignore: [] };
-    for (let i = 0; i < 3; i++) assert.ok(isIntercepted(patterns, { host: 'example.com', port: 1 }));
+    for (let i = 0; i < 3; i++) assert.ok(judgeHost(patterns, [{ host: 'example.com', port: 1 }]) === 'allowed');
+  });
+});
+
+describe('a host with several names', () => {
+  const patterns = { allow: [/good/], ignore: [/bad/] };
+  const judged = (given: HostPatterns, ...hosts: readonly string[]) =>
+    judgeHost(
+      given,
+      hosts.map((host) => ({ host, port: 443 })),
+    );
+
+  it('is allowed by any of them, and ignored by any of them before that', () => {
+    assert.equal(judged(patterns, '1.2.3.4', 'good.com'), 'allowed');
+    assert.equal(judged(patterns, 'good.com', 'other.com'), 'allowed');
+    assert.equal(judged(patterns, 'good.com', 'bad.com'), 'ignored');
+    assert.equal(judged(patterns, 'bad.com', 'good.com'), 'ignored');
+    assert.equal(judged(patterns, '1.2.3.4', 'other.com'), 'unlisted');
+  });
+
+  it('cannot be allowed when nothing is', () => {
+    assert.equal(judged({ allow: [], ignore: [] }, 'a.com'), 'ignored');
   });
 });
 
