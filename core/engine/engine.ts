@@ -20,6 +20,7 @@ import { FrontDoor, type PlainRequest } from './front-door.ts';
 import { GrantedTunnel, type TunnelHandlers } from './granted-tunnel.ts';
 import { type HostPatterns, type HostVerdict, judgeHost } from './hosts.ts';
 import { type InterceptedRequest, Interceptor } from './mockttp.ts';
+import { Refusals } from './refusals.ts';
 import { exchangeUpgrade, type UpgradeRequest } from './upgrade.ts';
 import { Upstream, type UpstreamRules } from './upstream.ts';
 import type { WebSocketRelay } from './websocket.ts';
@@ -59,9 +60,7 @@ export class Engine {
   readonly #exchanges = new Set<Promise<unknown>>();
   /** WebSockets whose messages addons see, and their ends. */
   readonly #webSockets = new Map<WebSocketRelay, Promise<void>>();
-  readonly #distrustTold = new Set<string>();
-  /** By client and host: until when its tunnels there are blind. */
-  readonly #blindUntilMs = new Map<string, number>();
+  readonly #refusals = new Refusals();
   #interceptor: Interceptor | undefined;
 
   /** @throws InsightError `upstreamCaUnreadable` */
@@ -225,12 +224,12 @@ export class Engine {
 
   async #tlsFailed(tunnel: Tunnel, cause: string): Promise<void> {
     const { client } = tunnel;
+    const { ca, log } = this.#settings;
     const host = nameOf(tunnel);
-    const message = `${client.user ?? 'a client'} at ${client.address} refused our certificate for ${host} (${cause}): its editor has to trust ${this.#settings.ca.certFile}`;
-    this.#tellDistrust(`${client.user} ${client.address} ${host}`, message);
-    const { blindAfterRefusalMs } = this.#rules;
-    if (this.#blindUntilMs.size > MAX_REMEMBERED) this.#blindUntilMs.clear();
-    this.#blindUntilMs.set(`${client.address} ${host}`, performance.now() + blindAfterRefusalMs);
+    const message = `${client.user ?? 'a client'} at ${client.address} refused our certificate for ${host} (${cause}): its editor has to trust ${ca.certFile}`;
+    const isFirst = this.#refusals.add(client, host, this.#rules.blindAfterRefusalMs);
+    if (isFirst) log.warn(message);
+    else log.debug(message);
     const pin = this.#settings.host.pin();
     try {
       await pin.dispatch('tlsFailed', tunnel, { cause, message });
@@ -243,30 +242,13 @@ export class Engine {
 
   /** By the configured hosts, and by what the client thinks of our certificates. */
   #judge(client: Client, names: readonly Authority[]): HostVerdict {
-    if (names.some((name) => this.#isBlindFor(client, name))) return 'ignored';
+    if (names.some(({ host }) => this.#refusals.isLeftAlone(client, host))) return 'ignored';
     return judgeHost(this.#rules.hosts, names);
-  }
-
-  /** A client that has refused our certificate a while ago, and may be left alone with it. */
-  #isBlindFor({ address }: Client, { host }: Authority): boolean {
-    const untilMs = this.#blindUntilMs.get(`${address} ${host}`);
-    return untilMs !== undefined && performance.now() < untilMs;
-  }
-
-  /** Clients that do not trust the CA try again and again: one line for each of them and host is enough. */
-  #tellDistrust(key: string, message: string): void {
-    const { log } = this.#settings;
-    if (this.#distrustTold.size > MAX_REMEMBERED) this.#distrustTold.clear();
-    if (this.#distrustTold.has(key)) log.debug(message);
-    else log.warn(message);
-    this.#distrustTold.add(key);
   }
 }
 
 /** mockttp loses sight of the tunnel for HTTP/2 in the clear, which is all that should come to this. */
 const NO_TUNNEL = answerOf({ status: 400, code: 'NO_TUNNEL', told: 'HTTP/2 without TLS is not spoken in tunnels.' });
-
-const MAX_REMEMBERED = 1_000;
 
 /** How long the hooks of exchanges that were cut short may take, all together. */
 const CUT_LIMIT_MS = 15_000;

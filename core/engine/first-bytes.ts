@@ -17,7 +17,7 @@ export const MAX_HELLO_BYTES = 16 * 1024;
 /** How long the rest of a ClientHello may take once it has begun. */
 export const HELLO_TIMEOUT_MS = 5_000;
 
-/** How long a client may be silent in a tunnel that is looked into. */
+/** How long a client may be silent in a tunnel that is looked into: as long as Node gives it for the whole handshake. */
 export const SILENCE_TIMEOUT_MS = 120_000;
 
 /**

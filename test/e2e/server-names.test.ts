@@ -11,6 +11,7 @@ import { makeCredentials, type OwnUpstream, startOwnUpstream } from '../own-upst
 import { startHttpParent } from '../parent-proxies.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
+import { inRecords } from '../tls-hello.ts';
 
 // Addresses for documentation (RFC 5737, RFC 3849): nobody is there but whom --connect-to puts there.
 const FIRST = '192.0.2.1';
@@ -18,6 +19,7 @@ const SECOND = '192.0.2.2';
 const FIRST_V6 = '[2001:db8::1]';
 const ECHO = '192.0.2.3';
 const BANNER = '192.0.2.4';
+const RESETS = '192.0.2.7';
 const PASSED = '192.0.2.5';
 const INSPECTED = '192.0.2.6';
 const TELEMETRY = 'telemetry.individual.githubcopilot.com';
@@ -26,6 +28,9 @@ const LOOK = `
   export function connect(tunnel, ctx) {
     if (tunnel.host === '${PASSED}') tunnel.passthrough();
     if (tunnel.host === '${INSPECTED}' || tunnel.host === '127.0.0.1') tunnel.intercept();
+  }
+  export function tlsFailed(tunnel, error, ctx) {
+    ctx.log.info(['tlsFailed', tunnel.host, tunnel.serverName].join(' '));
   }
   export function responseHeaders(flow) { flow.response.headers.set('x-seen', flow.request.url); }
 `;
@@ -36,6 +41,7 @@ describe('the server name in a tunnel', () => {
   let second: OwnUpstream;
   let echo: net.Server;
   let banner: net.Server;
+  let resets: net.Server;
   let proxy: ProxyProcess;
 
   before(async () => {
@@ -48,6 +54,7 @@ describe('the server name in a tunnel', () => {
     [first, second] = await Promise.all([says('first')(), says('second')()]);
     echo = await listen((socket) => void socket.pipe(socket));
     banner = await listen((socket) => void socket.end('SSH-2.0-server\r\n'));
+    resets = await listen((socket) => void setTimeout(() => socket.resetAndDestroy(), 50));
     const leads: [string, number][] = [
       ...[FIRST, FIRST_V6, PASSED, INSPECTED, API_HOST, TELEMETRY, 'example.com'].map((host): [string, number] => [
         host,
@@ -56,6 +63,7 @@ describe('the server name in a tunnel', () => {
       [SECOND, second.port],
       [ECHO, portOf(echo)],
       [BANNER, portOf(banner)],
+      [RESETS, portOf(resets)],
     ];
     proxy = await ProxyProcess.start({
       args: [
@@ -69,8 +77,7 @@ describe('the server name in a tunnel', () => {
   after(async () => {
     await proxy?.stop();
     await Promise.all([first?.close(), second?.close()]);
-    echo?.close();
-    banner?.close();
+    for (const server of [echo, banner, resets]) server?.close();
   });
 
   /** Speaks TLS in a tunnel. What the client sees: who signed its certificate, and what it is answered. */
@@ -179,6 +186,7 @@ describe('the server name in a tunnel', () => {
     for (const pieceBytes of [1, 7, 500]) {
       assert.deepEqual(await see(FIRST, API_HOST, inPieces(pieceBytes)), insideAs(API_HOST), String(pieceBytes));
     }
+    assert.deepEqual(await see(FIRST, API_HOST, inManyRecords), insideAs(API_HOST));
     // As large as with post-quantum keys, and larger.
     for (const count of [60, 500]) {
       const alpn = Array.from({ length: count }, (_, i) => `protocol-with-a-long-name-${i}`);
@@ -212,6 +220,17 @@ describe('the server name in a tunnel', () => {
       await eventually('it is connected', async () => (await connectionsOf(echo)) > 0);
       socket.resetAndDestroy();
       await eventually('it is not any more', async () => (await connectionsOf(echo)) === 0);
+    }
+  });
+
+  it('never came: a server that breaks off takes the connection to the client with it', async () => {
+    const half = (await clientHello(API_HOST)).subarray(0, 100);
+    for (const sent of ['', half]) {
+      const socket = await connectTo(proxy, undefined, `${RESETS}:443`);
+      socket.write(sent);
+      const closed = once(socket, 'close');
+      socket.resume();
+      await closed;
     }
   });
 
@@ -273,6 +292,8 @@ describe('the server name in a tunnel', () => {
       return trusts;
     };
     await eventually('its tunnels are blind', () => pinned(FIRST));
+    await proxy.said(/refused our certificate for api\.individual\.githubcopilot\.com/);
+    await proxy.said(/tlsFailed 192\.0\.2\.1 api\.individual\.githubcopilot\.com/);
     assert.ok(await pinned(SECOND));
     assert.ok(await pinned(API_HOST));
     assert.ok((await see(FIRST, 'proxy.individual.githubcopilot.com')).isInside);
@@ -328,23 +349,33 @@ async function textOf(stream: Duplex): Promise<string> {
   return Buffer.concat(chunks).toString('latin1');
 }
 
-/** A socket that sends what is written first in packets of that size. */
+/** A socket that sends what is written first, the ClientHello, in packets of that size. */
 function inPieces(pieceBytes: number): (socket: net.Socket) => Duplex {
-  return (socket) => {
-    let hasBegun = false;
-    const pieces = new Duplex({
-      read() {},
-      async write(chunk: Buffer, _encoding, done) {
-        const size = hasBegun ? chunk.length : pieceBytes;
-        hasBegun = true;
-        for (let at = 0; at < chunk.length; at += size) {
-          await new Promise((sent) => socket.write(chunk.subarray(at, at + size), sent));
-        }
-        done();
-      },
-    });
-    socket.on('data', (chunk) => pieces.push(chunk)).on('end', () => pieces.push(null));
-    socket.resume();
-    return pieces;
-  };
+  return (socket) => sendingFirst(socket, (hello) => piecesOf(hello, pieceBytes));
+}
+
+/** One that sends the ClientHello in many TLS records. */
+function inManyRecords(socket: net.Socket): Duplex {
+  return sendingFirst(socket, (hello) => [inRecords(...piecesOf(hello.subarray(5), 30))]);
+}
+
+function piecesOf(bytes: Buffer, pieceBytes: number): Buffer[] {
+  const count = Math.ceil(bytes.length / pieceBytes);
+  return Array.from({ length: count }, (_, i) => bytes.subarray(i * pieceBytes, (i + 1) * pieceBytes));
+}
+
+function sendingFirst(socket: net.Socket, packetsOf: (first: Buffer) => readonly Buffer[]): Duplex {
+  let hasBegun = false;
+  const wrapped = new Duplex({
+    read() {},
+    async write(chunk: Buffer, _encoding, done) {
+      const packets = hasBegun ? [chunk] : packetsOf(chunk);
+      hasBegun = true;
+      for (const packet of packets) await new Promise((sent) => socket.write(packet, sent));
+      done();
+    },
+  });
+  socket.on('data', (chunk) => wrapped.push(chunk)).on('end', () => wrapped.push(null));
+  socket.resume();
+  return wrapped;
 }
