@@ -136,7 +136,7 @@ export class Engine {
 
   #tunnel(socket: net.Socket, head: Buffer, tunnel: TunnelRequest): void {
     const handlers: TunnelHandlers = {
-      judge: (client, names) => this.#judge(client, names),
+      judge: (names) => this.#judge(tunnel.client, names),
       intercept: () => this.#intercept(socket, tunnel),
     };
     void new GrantedTunnel(socket, tunnel, this.#dialer, handlers, this.#settings.log).open(head);

@@ -1,6 +1,6 @@
 import type { Buffer } from 'node:buffer';
 import type net from 'node:net';
-import type { Client, Log } from '../addon.ts';
+import type { Log } from '../addon.ts';
 import { messageOf } from '../errors.ts';
 import type { TunnelRequest } from '../tunnel.ts';
 import type { Authority } from './authority.ts';
@@ -11,12 +11,12 @@ import { type FirstBytes, readFirstBytes } from './first-bytes.ts';
 import type { HostVerdict } from './hosts.ts';
 import { endRaw } from './raw-answer.ts';
 
-/** What tunnels leave to others. */
+/** What a tunnel leaves to others. */
 export interface TunnelHandlers {
-  /** By the configured hosts. These are all names that the client has for one host. */
-  judge(client: Client, names: readonly Authority[]): HostVerdict;
-  /** It is to be looked into; nothing has been read from the socket, or all has been put back. */
-  intercept(socket: net.Socket, tunnel: TunnelRequest): void;
+  /** By the configured hosts. These are the names that its client has for one host. */
+  judge(names: readonly Authority[]): HostVerdict;
+  /** It is to be looked into. What has been read from its socket has been put back. */
+  intercept(): void;
 }
 
 /**
@@ -80,8 +80,7 @@ export class GrantedTunnel {
   }
 
   #dependsOnServerName(): boolean {
-    const { client, isDecided } = this.#tunnel;
-    return !isDecided && this.#handlers.judge(client, [this.#tunnel]) !== 'ignored';
+    return !this.#tunnel.isDecided && this.#handlers.judge([this.#tunnel]) !== 'ignored';
   }
 
   async #readFirst(head: Buffer, server?: net.Socket): Promise<FirstBytes> {
@@ -91,16 +90,16 @@ export class GrantedTunnel {
   }
 
   #isInside(): boolean {
-    const { client, port, serverName, decision, isDecided } = this.#tunnel;
+    const { port, serverName, decision, isDecided } = this.#tunnel;
     if (isDecided || serverName === undefined) return decision === 'intercept';
-    return this.#handlers.judge(client, [this.#tunnel, { host: serverName, port }]) === 'allowed';
+    return this.#handlers.judge([this.#tunnel, { host: serverName, port }]) === 'allowed';
   }
 
   #intercept(bytes: Buffer): void {
     if (this.#socket.readableEnded) this.#socket.destroy();
     if (this.#socket.destroyed) return;
     this.#socket.unshift(bytes);
-    this.#handlers.intercept(this.#socket, this.#tunnel);
+    this.#handlers.intercept();
   }
 
   /** Connects to the host that was asked for. Undefined when that failed, or the client has left. */
