@@ -232,7 +232,7 @@ describe('an upgrade', () => {
 
   it('to a WebSocket passes through an intercepted tunnel, byte by byte', async () => {
     const socket = await openTunnel(proxy, 'alice', API_HOST);
-    socket.write(`GET /responses HTTP/1.1\r\nHost: ${API_HOST}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
+    socket.write(`GET /echo HTTP/1.1\r\nHost: ${API_HOST}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
     const [head] = (await once(socket, 'data')) as [Buffer];
     assert.match(head.toString(), /^HTTP\/1\.1 101 Switching Protocols\r\n/);
     socket.write('frames');
