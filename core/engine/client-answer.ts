@@ -79,12 +79,12 @@ export class ClientAnswer {
 
 /**
  * An answer of HTTP/1 that waits for those before it on its connection has no socket yet, and is told of nothing when
- * that closes. Returns what stops the watch.
+ * that closes; and one that was given up has none any more. Returns what stops the watch.
  */
 function onQueuedSocketClose(response: NodeResponse, onClose: () => void): () => void {
   if (isHttp2(response) || response.socket !== null) return () => {};
   const { socket } = (response as ServerResponse).req;
-  if (socket.destroyed) setImmediate(onClose);
+  if (socket.destroyed || response.destroyed) onClose();
   else socket.setMaxListeners(0).once('close', onClose);
   return () => socket.off('close', onClose);
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import tls from 'node:tls';
+import { clientHello } from '../client-hello.ts';
 import { basic, curl, openTunnel, RawConnection } from '../clients.ts';
 import { startFakeCopilot } from '../fake-copilot.ts';
 import { ProxyProcess } from '../proxy-process.ts';
@@ -253,18 +254,3 @@ describe('an upgrade', () => {
     connection.socket.destroy();
   });
 });
-
-/** What a TLS client sends first. */
-async function clientHello(servername: string): Promise<Buffer> {
-  const { Duplex } = await import('node:stream');
-  return new Promise((resolve) => {
-    const socket = new Duplex({
-      read() {},
-      write(chunk: Buffer, _encoding, done) {
-        resolve(chunk);
-        done();
-      },
-    });
-    tls.connect({ socket, servername }).on('error', () => {});
-  });
-}
