@@ -234,7 +234,7 @@ export class FrontDoor {
       send(request, response, BAD_REQUEST);
       return;
     }
-    const wanted = parseAbsoluteForm(request.url ?? '');
+    const wanted = parseAbsoluteForm(request.url ?? '', request.method ?? 'GET');
     if (wanted === undefined) {
       send(request, response, NOT_A_PROXY_REQUEST);
       return;
@@ -245,7 +245,7 @@ export class FrontDoor {
   }
 
   async #onUpgrade(request: IncomingMessage, socket: net.Socket, head: Buffer): Promise<void> {
-    const wanted = parseAbsoluteForm(request.url ?? '');
+    const wanted = parseAbsoluteForm(request.url ?? '', request.method ?? 'GET');
     if (wanted === undefined) {
       endRaw(socket, NOT_A_PROXY_REQUEST);
       return;

@@ -4,7 +4,7 @@ import https from 'node:https';
 import net from 'node:net';
 import tls from 'node:tls';
 import { errors } from '../errors.ts';
-import { authorityOf, type Target } from '../flow.ts';
+import { type Target, urlOf } from '../flow.ts';
 import { HttpAgent, HttpsAgent } from './agents.ts';
 import type { Authority } from './authority.ts';
 import { type Dialer, limitConnectTime } from './dialer.ts';
@@ -61,11 +61,7 @@ export class Upstream {
     const options = this.#dialer.options({ host, port });
     const parent = this.#dialer.parentFor(host);
     if (!secure && parent?.scheme === 'http')
-      return this.#requestByProxy(
-        parent,
-        { method, path: `http://${authorityOf(target)}${path}`, headers },
-        connection,
-      );
+      return this.#requestByProxy(parent, { method, path: urlOf(target, path), headers }, connection);
     const request = (secure ? https : http).request({
       ...options,
       method,
