@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { constants, type Http2ServerResponse } from 'node:http2';
-import type { HttpResponse } from '../flow.ts';
+import type { Answer } from '../addon.ts';
+import { HttpResponse } from '../flow.ts';
 import { Headers } from '../headers.ts';
 import { isBodiless, isHttp2, type NodeResponse, sendHead } from './head.ts';
 import type { Sink } from './relay.ts';
@@ -75,6 +76,11 @@ export class ClientAnswer {
   settled(): Promise<void> {
     return this.#settled;
   }
+}
+
+/** Answers a request that comes to no exchange. */
+export function refuse(response: NodeResponse, method: string, answer: Answer): void {
+  new ClientAnswer(response, method, () => {}).send(HttpResponse.from(answer));
 }
 
 /**

@@ -11,7 +11,6 @@ import { type InterceptedRequest, Interceptor } from '../../../core/engine/mockt
 import { MemoryLog } from '../../kit.ts';
 import { makeFolder } from '../../proxy-process.ts';
 
-const TARGET = { host: 'api.example.com', port: 8443 };
 const GRANTED = 'HTTP/1.1 200 OK\r\n\r\n';
 
 /**
@@ -53,7 +52,7 @@ describe('mockttp, as we use it', () => {
       socket.on('error', () => {});
       socket.write(GRANTED);
       if (head.length > 0) socket.unshift(head);
-      interceptor.take(socket as net.Socket, TARGET, 'connection-1', (cause) => void failures.push(cause));
+      interceptor.take(socket as net.Socket, 'connection-1', (cause) => void failures.push(cause));
     });
     await once(door.listen(0, '127.0.0.1'), 'listening');
   });
