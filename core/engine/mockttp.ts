@@ -28,7 +28,8 @@ import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import mockttp, { type OngoingRequest, type TlsHandshakeFailure } from 'mockttp';
-import { LastTunnelAddress, SocketMetadata } from 'mockttp/dist/util/socket-extensions';
+// As a whole: of a single name that is gone, no test could tell.
+import * as extensions from 'mockttp/dist/util/socket-extensions';
 import type { Log } from '../addon.ts';
 import type { HeaderPair } from '../headers.ts';
 import { parseTarget } from './authority.ts';
@@ -151,8 +152,8 @@ export class Interceptor {
    * @param connection comes back with each request; it has to be unguessable, since clients can write such tags too
    */
   take(socket: net.Socket, connection: string, tlsFailed: TlsFailed): void {
-    socket[LastTunnelAddress] = SOMEWHERE;
-    socket[SocketMetadata] = { tags: [connection] };
+    socket[extensions.LastTunnelAddress] = SOMEWHERE;
+    socket[extensions.SocketMetadata] = { tags: [connection] };
     // A client that sends no more before it has said what it wants is gone.
     socket.allowHalfOpen = false;
     const peer = peerOf(socket);
