@@ -75,10 +75,12 @@ export class LeafCertificates {
     return leaf.context;
   }
 
-  /** A certificate for that name, and its key, in PEM. */
+  /** A certificate for that name, with the CA's after it, and its key, in PEM. */
   async issue(name: string): Promise<{ key: string; cert: string }> {
-    const certificate = await sign(this.#issuer, name);
-    return { key: this.#issuer.leafPem, cert: certificate.toString('pem') };
+    const { certificate, leafPem } = this.#issuer;
+    const chain = [await sign(this.#issuer, name), certificate];
+    // Chromium can be told to accept whatever comes with a certificate of ours: it has to be seen.
+    return { key: leafPem, cert: chain.map((each) => each.toString('pem')).join('\n') };
   }
 
   #make(name: string): Leaf {

@@ -93,6 +93,12 @@ describe('certificates for the names that clients ask for', () => {
     assert.equal(leaves.size, 0);
   });
 
+  it('come with that of the CA, by which clients may be told to accept them', async () => {
+    const { cert } = await (await LeafCertificates.of(ca)).issue('a.example.com');
+    const last = cert.slice(cert.lastIndexOf('-----BEGIN'));
+    assert.equal(new X509Certificate(last).fingerprint256, new X509Certificate(ca.cert).fingerprint256);
+  });
+
   it('can be by a CA with an elliptic key as well', async () => {
     const { key, cert } = await makeAuthority('Elliptic CA');
     const leaves = await LeafCertificates.of({ key, cert, certFile: '', created: false });
