@@ -77,10 +77,10 @@ export class LeafCertificates {
 
   /** A certificate for that name, with the CA's after it, and its key, in PEM. */
   async issue(name: string): Promise<{ key: string; cert: string }> {
-    const { certificate, leafPem } = this.#issuer;
-    const chain = [await sign(this.#issuer, name), certificate];
+    const { pem, leafPem } = this.#issuer;
+    const certificate = await sign(this.#issuer, name);
     // Chromium can be told to accept whatever comes with a certificate of ours: it has to be seen.
-    return { key: leafPem, cert: chain.map((each) => each.toString('pem')).join('\n') };
+    return { key: leafPem, cert: `${certificate.toString('pem')}\n${pem}` };
   }
 
   #make(name: string): Leaf {
@@ -95,6 +95,8 @@ export class LeafCertificates {
 
 interface Issuer {
   readonly certificate: x509.X509Certificate;
+  /** The same. */
+  readonly pem: string;
   readonly key: webcrypto.CryptoKey;
   readonly algorithm: { readonly name: string; readonly hash: string };
   /** Of all leaves: whoever can read it from this process can read the CA's, too. */
@@ -103,14 +105,15 @@ interface Issuer {
   readonly leafPem: string;
 }
 
-async function issuerOf({ cert, key: pem }: CertificateAuthority): Promise<Issuer> {
-  const privateKey = createPrivateKey(pem);
+async function issuerOf(ca: CertificateAuthority): Promise<Issuer> {
+  const privateKey = createPrivateKey(ca.key);
   const algorithm = signingAlgorithm(privateKey);
   const der = privateKey.export({ type: 'pkcs8', format: 'der' });
   const key = await subtle.importKey('pkcs8', der, algorithm, false, ['sign']);
   const leafKeys = await subtle.generateKey(LEAF_ALGORITHM, true, ['sign', 'verify']);
   const leafPem = x509.PemConverter.encode(await subtle.exportKey('pkcs8', leafKeys.privateKey), 'PRIVATE KEY');
-  return { certificate: new x509.X509Certificate(cert), key, algorithm, leafKey: leafKeys.publicKey, leafPem };
+  const certificate = new x509.X509Certificate(ca.cert);
+  return { certificate, pem: ca.cert, key, algorithm, leafKey: leafKeys.publicKey, leafPem };
 }
 
 function signingAlgorithm({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject) {

@@ -28,12 +28,12 @@ const DOCTORINGS: readonly Doctoring[] = [
       { file: SERVER, from: 'this.server.listen(port)', to: "this.server.listen(port, '127.0.0.1')" },
       { file: SERVER, from: 'this.server', to: 'this.comboServer' },
     ],
-    failing: ['assigns its server to `server` before that is told to listen'],
+    failing: ['can be started', 'assigns its server to `server` before that is told to listen'],
   },
   {
     what: "Node's servers are in other fields of it",
     changes: ['tls', 'http', 'http2'].flatMap((name) => rename(`_${name}Server`, `${name}SubServer`, [POLYGLOT])),
-    failing: ["has Node's servers in `_tlsServer`, `_httpServer` and `_http2Server` of it"],
+    failing: ['can be started', "has Node's servers in `_tlsServer`, `_httpServer` and `_http2Server` of it"],
   },
   {
     what: 'it listens to CONNECT where it comes up',

@@ -33,6 +33,7 @@ describe('mockttp, as we use it', { concurrency: true, timeout: PATIENCE_MS * 3 
   const log = new MemoryLog();
   let server: ComboServer | undefined;
   let interceptor: Interceptor | undefined;
+  let startError: unknown;
   let door: http.Server;
 
   before(async () => {
@@ -42,7 +43,10 @@ describe('mockttp, as we use it', { concurrency: true, timeout: PATIENCE_MS * 3 
     await proxy.start(0);
     // What is amiss there is for the tests of it to say.
     server = attempt(made);
-    interceptor = await Interceptor.start(ca, { request: answer, upgrade }, log.child()).catch(() => undefined);
+    interceptor = await Interceptor.start(ca, { request: answer, upgrade }, log.child()).catch((error) => {
+      startError = error;
+      return undefined;
+    });
     door = http.createServer().on('connect', ({ url }, socket, head) => {
       const connection = url?.split(':')[0] ?? '';
       socket.on('error', () => {});
@@ -98,8 +102,10 @@ describe('mockttp, as we use it', { concurrency: true, timeout: PATIENCE_MS * 3 
   /** A test of one thing, which has nothing to say where there is no interceptor: another test says why. */
   const holds = (thing: string, test: () => void | Promise<void>) =>
     it(thing, { timeout: PATIENCE_MS }, (t: TestContext) =>
-      interceptor === undefined ? t.skip('mockttp could not even be started') : test(),
+      interceptor === undefined ? t.skip('it could not be started') : test(),
     );
+
+  it('can be started', () => assert.equal(startError, undefined));
 
   it('assigns its server to `server` before that is told to listen', () => {
     assert.notEqual(server, undefined);
