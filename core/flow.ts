@@ -84,6 +84,11 @@ export function authorityOf({ scheme, host, port }: Target): string {
   return port === DEFAULT_PORT[scheme] ? name : `${name}:${port}`;
 }
 
+/** The URL of what is asked for there; a server as a whole, which a path of `*` stands for, has none (RFC 9112, section 3.3). */
+export function urlOf(target: Target, path: string): string {
+  return `${target.scheme}://${authorityOf(target)}${path === '*' ? '' : path}`;
+}
+
 export class HttpRequest extends HttpMessage implements Request {
   protected readonly kind = 'request';
   method: string;
@@ -114,7 +119,7 @@ export class HttpRequest extends HttpMessage implements Request {
   }
 
   get url(): string {
-    return `${this.scheme}://${authorityOf(this.#target)}${this.path}`;
+    return urlOf(this.#target, this.path);
   }
 
   set url(value: string) {

@@ -3,7 +3,6 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import http2 from 'node:http2';
 import net from 'node:net';
-import { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { promisify } from 'node:util';
 import { ProxyAgent } from 'undici';
@@ -149,18 +148,4 @@ export async function ask(
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk);
   return { status: answered[':status'] ?? 0, headers: answered, body: Buffer.concat(chunks).toString() };
-}
-
-/** What a TLS client sends first. */
-export function clientHello(servername: string): Promise<Buffer> {
-  return new Promise((resolve) => {
-    const socket = new Duplex({
-      read() {},
-      write(chunk: Buffer, _encoding, done) {
-        resolve(chunk);
-        done();
-      },
-    });
-    tls.connect({ socket, servername }).on('error', () => {});
-  });
 }

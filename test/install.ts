@@ -19,7 +19,9 @@ export async function installInto(folder: string): Promise<void> {
     await cp(path.join(ROOT, each), path.join(own, each), { recursive: true, filter: (file) => !isOtherTypes(file) });
   }
   for (const dependency of Object.keys(manifest.dependencies)) {
-    await symlink(path.join(ROOT, 'node_modules', dependency), path.join(modules, dependency));
+    const link = path.join(modules, dependency);
+    await mkdir(path.dirname(link), { recursive: true });
+    await symlink(path.join(ROOT, 'node_modules', dependency), link);
   }
   await mkdir(path.join(modules, '.bin'));
   await symlink('../insight-dump/dist/cli.js', path.join(modules, '.bin/insight-dump'));

@@ -1,6 +1,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { constants, type Http2ServerResponse } from 'node:http2';
-import type { HttpResponse } from '../flow.ts';
+import type { Answer } from '../addon.ts';
+import { HttpResponse } from '../flow.ts';
 import { type HeaderPair, Headers } from '../headers.ts';
 import { isBodiless, isHttp2, type NodeResponse, sendHead } from './head.ts';
 import { headText } from './raw-answer.ts';
@@ -101,14 +102,19 @@ export class ClientAnswer {
   }
 }
 
+/** Answers a request that comes to no exchange. */
+export function refuse(response: NodeResponse, method: string, answer: Answer): void {
+  new ClientAnswer(response, method, () => {}).send(HttpResponse.from(answer));
+}
+
 /**
  * An answer of HTTP/1 that waits for those before it on its connection has no socket yet, and is told of nothing when
- * that closes. Returns what stops the watch.
+ * that closes; and one that was given up has none any more. Returns what stops the watch.
  */
 function onQueuedSocketClose(response: NodeResponse, onClose: () => void): () => void {
   if (isHttp2(response) || response.socket !== null) return () => {};
   const { socket } = (response as ServerResponse).req;
-  if (socket.destroyed) setImmediate(onClose);
+  if (socket.destroyed || response.destroyed) onClose();
   else socket.setMaxListeners(0).once('close', onClose);
   return () => socket.off('close', onClose);
 }

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type net from 'node:net';
 import type { Client, Log, Tunnel } from '../addon.ts';
 import { Chain } from '../chain.ts';
-import { authorityOf, type HttpFlow, HttpResponse, type Target } from '../flow.ts';
+import { authorityOf, type HttpFlow, type Target } from '../flow.ts';
 import type { FlowObservers } from '../flow-observer.ts';
 import { Headers } from '../headers.ts';
 import type { Host } from '../host.ts';
@@ -12,7 +12,7 @@ import { withTimeLimit } from '../time-limit.ts';
 import type { TunnelRequest } from '../tunnel.ts';
 import type { Authority } from './authority.ts';
 import type { CertificateAuthority } from './ca.ts';
-import { ClientAnswer } from './client-answer.ts';
+import { refuse } from './client-answer.ts';
 import { answerOf } from './cut.ts';
 import { Dialer, type DialRules } from './dialer.ts';
 import { Exchange, type ExchangeSettings, type Incoming } from './exchange.ts';
@@ -146,14 +146,13 @@ export class Engine {
     const id = randomUUID();
     this.#tunnels.set(id, tunnel);
     socket.once('close', () => this.#tunnels.delete(id));
-    const host = nameOf(tunnel);
-    this.#interceptor?.take(socket, { host, port: tunnel.port }, id, (cause) => void this.#tlsFailed(tunnel, cause));
+    this.#interceptor?.take(socket, id, (cause) => void this.#tlsFailed(tunnel, cause));
   }
 
   async #intercepted(request: InterceptedRequest, streams: Pick<Incoming, 'stream' | 'response'>): Promise<void> {
     const tunnel = this.#tunnels.get(request.connection);
     if (tunnel === undefined) {
-      new ClientAnswer(streams.response, request.method, () => {}).send(HttpResponse.from(NO_TUNNEL));
+      refuse(streams.response, request.method, NO_TUNNEL);
       return;
     }
     const { client } = tunnel;

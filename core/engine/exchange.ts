@@ -12,6 +12,7 @@ import { ClientAnswer } from './client-answer.ts';
 import { answerOf, Cut, cutOf } from './cut.ts';
 import { isBodiless, type NodeResponse, requestHeaders, upgradeHeaders } from './head.ts';
 import { BodyCut, collectBody, relayBody, transformHeld } from './relay.ts';
+import { SERVER_LIMITS } from './server-limits.ts';
 import type { Upstream } from './upstream.ts';
 import type { UpstreamAnswer, UpstreamRequest } from './upstream-request.ts';
 
@@ -367,13 +368,16 @@ export class Exchange {
 }
 
 /**
- * Node keeps the first thousand fields of a head and drops the rest, what says how long the body is included; and of two
- * hosts, nobody knows which counts (RFC 9112, section 3.2).
+ * Node keeps the first thousand fields of a head and drops the rest, what says how long the body is included; of HTTP/2,
+ * it takes heads that are larger than it was told to; and of two hosts, nobody knows which counts (RFC 9112, section
+ * 3.2).
  *
  * @throws Cut
  */
 function assertClear(headers: readonly HeaderPair[]): void {
-  if (headers.length >= MAX_FIELDS) throw Cut.request(431, 'HEAD_TOO_LARGE', 'The request head is too large.');
+  const sizeBytes = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+  if (headers.length >= MAX_FIELDS || sizeBytes > SERVER_LIMITS.maxHeaderSize)
+    throw Cut.request(431, 'HEAD_TOO_LARGE', 'The request head is too large.');
   const hosts = headers.filter(([name]) => name.toLowerCase() === 'host');
   if (hosts.length > 1) throw Cut.request(400, 'BAD_REQUEST', 'That is no HTTP request.');
 }

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type net from 'node:net';
 import { type Hello, readClientHello } from './client-hello.ts';
+import { SERVER_LIMITS } from './server-limits.ts';
 
 /**
  * How a tunnel begins. It is `unfinished` when a ClientHello took too long, is too large, or was broken off, and when
@@ -17,9 +18,6 @@ export const MAX_HELLO_BYTES = 16 * 1024;
 /** How long the rest of a ClientHello may take once it has begun. */
 export const HELLO_TIMEOUT_MS = 5_000;
 
-/** How long a client may be silent in a tunnel that is looked into: as long as Node gives it for the whole handshake. */
-export const SILENCE_TIMEOUT_MS = 120_000;
-
 /**
  * Reads what a client sends first, until it is clear whether that is a ClientHello.
  *
@@ -31,7 +29,7 @@ export function readFirstBytes(client: net.Socket, head: Buffer, server?: net.So
   return new Promise((resolve) => {
     let bytes = head;
     let hello: Hello = { kind: 'unfinished', serverName: undefined };
-    let timer = server === undefined ? setTimeout(settle, SILENCE_TIMEOUT_MS) : undefined;
+    let timer = server === undefined ? setTimeout(settle, SERVER_LIMITS.headersTimeout) : undefined;
     let hasBegun = false;
 
     function settle(): void {

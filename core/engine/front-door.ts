@@ -7,11 +7,13 @@ import { Headers } from '../headers.ts';
 import type { Pin } from '../pin.ts';
 import { TunnelRequest } from '../tunnel.ts';
 import { type Authority, parseAbsoluteForm, parseAuthority } from './authority.ts';
+import { BAD_REQUEST, endClientError } from './client-error.ts';
 import { ClientSocket } from './client-socket.ts';
 import { connectionLimit } from './connection-limit.ts';
 import { answerOf, Cut, cutOf } from './cut.ts';
 import { sendHead } from './head.ts';
 import { endRaw, rawAnswer } from './raw-answer.ts';
+import { SERVER_LIMITS } from './server-limits.ts';
 
 /** A plain `http://` request that has been granted. */
 export interface PlainRequest {
@@ -35,14 +37,7 @@ export interface FrontDoorHandlers {
   plainUpgrade(request: PlainRequest, socket: net.Socket, head: Buffer, blind: boolean): void;
 }
 
-/** Request heads larger than this get a 431. */
-const MAX_HEAD_BYTES = 64 * 1024;
-/** A request head has to be here so long after the connection was opened, or the last request ended. */
-const HEAD_TIMEOUT_MS = 30_000;
-const HEAD_CHECK_INTERVAL_MS = 5_000;
 const TELL_CROWDED_EVERY_MS = 60_000;
-/** An idle connection to the proxy is kept for so long. */
-const KEEP_ALIVE_MS = 75_000;
 
 /**
  * The only listener. It takes CONNECT and plain `http://` requests, asks the `connect` hooks who it is and what may be
@@ -102,12 +97,7 @@ export class FrontDoor {
 
   #makeServer(): http.Server {
     const server = http.createServer({
-      maxHeaderSize: MAX_HEAD_BYTES,
-      headersTimeout: HEAD_TIMEOUT_MS,
-      // How long a body takes is its sender's business.
-      requestTimeout: 0,
-      connectionsCheckingInterval: HEAD_CHECK_INTERVAL_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
+      ...SERVER_LIMITS,
       noDelay: true,
       // Node's own answer to that says nothing.
       requireHostHeader: false,
@@ -124,7 +114,9 @@ export class FrontDoor {
       server.on(event, (request: IncomingMessage, response: ServerResponse) => void this.#onRequest(request, response));
     }
     server.on('upgrade', (request, socket, head) => void this.#onUpgrade(request, socket as net.Socket, head));
-    server.on('clientError', (error, socket) => this.#onClientError(error, socket as net.Socket));
+    server.on('clientError', (error, socket) => {
+      endClientError(error, socket as net.Socket, this.#connections.get(socket as net.Socket)?.answers ?? []);
+    });
     return server;
   }
 
@@ -180,13 +172,6 @@ export class FrontDoor {
     return client.isTunnel;
   }
 
-  #onClientError(error: Error, socket: net.Socket): void {
-    const answers = [...(this.#connections.get(socket)?.answers ?? [])];
-    const hasBegun = answers.some((response) => response.headersSent);
-    if (!socket.writable || hasBegun || codeOf(error) === 'ECONNRESET') socket.destroy();
-    else endRaw(socket, CLIENT_ERRORS[codeOf(error) ?? ''] ?? BAD_REQUEST);
-  }
-
   /** Runs the hook of a connection. It is closed when a required addon fails. */
   #tell(hook: 'clientConnected' | 'clientDisconnected', client: ClientSocket): void | Promise<void> {
     const pin = this.#handlers.pin();
@@ -226,7 +211,7 @@ export class FrontDoor {
       send(request, response, BAD_REQUEST);
       return;
     }
-    const wanted = parseAbsoluteForm(request.url ?? '');
+    const wanted = parseAbsoluteForm(request.url ?? '', request.method ?? 'GET');
     if (wanted === undefined) {
       send(request, response, NOT_A_PROXY_REQUEST);
       return;
@@ -237,7 +222,7 @@ export class FrontDoor {
   }
 
   async #onUpgrade(request: IncomingMessage, socket: net.Socket, head: Buffer): Promise<void> {
-    const wanted = parseAbsoluteForm(request.url ?? '');
+    const wanted = parseAbsoluteForm(request.url ?? '', request.method ?? 'GET');
     if (wanted === undefined) {
       endRaw(socket, NOT_A_PROXY_REQUEST);
       return;
@@ -308,13 +293,6 @@ function stopAccepting(server: http.Server): void {
   // `http.Server` would close idle connections too.
   if (server.listening) net.Server.prototype.close.call(server);
 }
-
-const BAD_REQUEST = answerOf({ status: 400, code: 'BAD_REQUEST', told: 'That is no HTTP request.' });
-
-const CLIENT_ERRORS: Partial<Record<string, Answer>> = {
-  HPE_HEADER_OVERFLOW: answerOf({ status: 431, code: 'HEAD_TOO_LARGE', told: 'The request head is too large.' }),
-  ERR_HTTP_REQUEST_TIMEOUT: answerOf({ status: 408, code: 'REQUEST_TIMEOUT', told: 'The request took too long.' }),
-};
 
 const TOO_MANY_CONNECTIONS = answerOf({
   status: 503,

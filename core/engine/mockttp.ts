@@ -1,34 +1,48 @@
 /**
- * The seam to mockttp, and the only file that knows what it is like inside. mockttp terminates the TLS of intercepted
- * tunnels with certificates of our CA, and speaks HTTP/1.1 and HTTP/2 in them; everything else is the engine's.
+ * The seam to mockttp. This file and `mockttp-server.ts`, which has its server, are the only ones that know what it is
+ * like inside. mockttp finds out what is spoken in intercepted tunnels, HTTP/1.1 or HTTP/2, and has it spoken; TLS, and
+ * everything else, is the engine's.
  *
  * mockttp is pinned to an exact version, and `test/core/engine/mockttp.test.ts` has a test for each of the unwritten
  * things that are used here:
  *
  * 1. `server`: the server that it makes in `start()` is assigned to this field before it is told to listen. Only our
  *    front door may listen, so it never does.
- * 2. `connection` on that server takes a socket at any time, also one that has been read from.
- * 3. The symbols of `dist/util/socket-extensions`: where a socket's tunnel leads, and tags that each request inherits.
- * 4. A step's own `handle` is called instead of its class's.
- * 5. Response methods are tracked by own properties, over those of the class.
+ * 2. `_tlsServer`, `_httpServer` and `_http2Server` of that server: Node's, which it hands sockets on to.
+ * 3. `connection` on that server takes a socket at any time, also one that has been read from.
+ * 4. `secureConnection` on the first of Node's takes a socket whose TLS somebody else has ended.
+ * 5. So does `tlsClientError`, of which mockttp tells as `tls-client-error`, with the client's address and port.
  * 6. What that server does on `connect`, for HTTP/1 and HTTP/2, is a listener of it.
- * 7. A request's `rawTrailers` are pairs, and hide those that Node has for HTTP/2.
+ * 7. So is what it does on `clientError`.
+ * 8. `SocketMetadata` of `dist/util/socket-extensions`: tags of a socket come with each request, after a prefix.
+ * 9. `LastTunnelAddress`, of the same: where it is set, nothing is made of the `Host` of a request.
+ * 10. Its own listeners for requests come after those that are put before them, and see what those have changed.
+ * 11. A step's own `handle` is called instead of its class's, with Node's own request, and its headers in pairs.
+ * 12. So it is for WebSockets.
+ * 13. Response methods are tracked by own properties, over those of the class.
+ * 14. So is what is written to a socket that is to be upgraded.
+ * 15. What it says on the console comes out of a folder of its name.
+ * 16. A request's `rawTrailers` are pairs in HTTP/1. For HTTP/2, they hide those that Node has.
  */
-import type { EventEmitter } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import mockttp, { type OngoingRequest, type TlsHandshakeFailure } from 'mockttp';
-import { LastTunnelAddress, SocketMetadata } from 'mockttp/dist/util/socket-extensions';
+// As a whole: of a single name that is gone, no test could tell.
+import * as extensions from 'mockttp/dist/util/socket-extensions';
 import type { Log } from '../addon.ts';
-import { HttpResponse } from '../flow.ts';
 import { type HeaderPair, Headers } from '../headers.ts';
-import type { Authority } from './authority.ts';
+import { parseTarget } from './authority.ts';
 import type { CertificateAuthority } from './ca.ts';
-import { ClientAnswer } from './client-answer.ts';
-import { answerOf } from './cut.ts';
+import { refuse } from './client-answer.ts';
+import { BAD_REQUEST } from './client-error.ts';
 import type { NodeRequest, NodeResponse } from './head.ts';
+import { watchSession } from './http2-session.ts';
+import { adapt, type ComboServer, serverThatNeverListens } from './mockttp-server.ts';
 import { endRaw } from './raw-answer.ts';
+import { SERVER_LIMITS } from './server-limits.ts';
+import { makeTlsServer } from './tls-server.ts';
 
 /** A request out of an intercepted tunnel. */
 export interface InterceptedRequest {
@@ -56,16 +70,38 @@ export type TlsFailed = (cause: string) => void;
 /** mockttp tells of a failed handshake a little after the socket has closed. */
 const FAILURE_DELAY_MS = 1_000;
 
-export class Interceptor {
-  readonly #server: EventEmitter;
-  /** By the client's address: all that mockttp and Node let us know them by. */
-  readonly #handshakes: Map<string, TlsFailed>;
-  readonly #sockets: Map<string, net.Socket>;
+/** mockttp wants to know where a tunnel leads, and believes the request's `Host` otherwise. Nothing is made of it. */
+const SOMEWHERE = 'tunnel.invalid';
 
-  private constructor(server: EventEmitter, handshakes: Map<string, TlsFailed>, sockets: Map<string, net.Socket>) {
+/** A tunnel that was taken over. */
+interface Tunnel {
+  readonly socket: net.Socket;
+  readonly tlsFailed: TlsFailed;
+  /** Ends it, unless HTTP is spoken in it in time. */
+  readonly late: NodeJS.Timeout;
+}
+
+/** What Node tells of a client by its socket, and mockttp by that of a failed handshake: all that they are known by. */
+interface Peer {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}
+
+const peerOf = ({ remoteAddress, remotePort }: Peer): string => `${remoteAddress}:${remotePort}`;
+
+export class Interceptor {
+  readonly #server: ComboServer;
+  /** By the client's address. */
+  readonly #tunnels = new Map<string, Tunnel>();
+
+  private constructor(server: ComboServer) {
     this.#server = server;
-    this.#handshakes = handshakes;
-    this.#sockets = sockets;
+    server._httpServer.on('connection', (socket: net.Socket) => clearTimeout(this.#tunnels.get(peerOf(socket))?.late));
+    server._http2Server.on('session', (session: ServerHttp2Session) => {
+      const tunnel = this.#tunnels.get(peerOf(session.socket));
+      clearTimeout(tunnel?.late);
+      watchSession(session, tunnel?.socket);
+    });
   }
 
   static async start(ca: CertificateAuthority, handlers: InterceptorHandlers, log: Log): Promise<Interceptor> {
@@ -76,14 +112,19 @@ export class Interceptor {
       recordTraffic: false,
       suggestChanges: false,
     });
-    const server = serverThatNeverListens(proxy);
+    const made = serverThatNeverListens(proxy);
     await proxy.start(0);
+    const server = made();
+    const targets = new Targets([server._httpServer, server._http2Server]);
+    adapt(server, await makeTlsServer(ca));
 
     const requestStep = new mockttp.requestSteps.PassThroughStep();
     Object.assign(requestStep, {
       handle: async (request: OngoingRequest, response: NodeResponse) => {
         untrack(response);
-        await handlers.request(describe(request), request as unknown as NodeRequest, response);
+        const path = targets.of(request);
+        if (path === undefined) refuse(response, request.method, BAD_REQUEST);
+        else await handlers.request(describe(request, path), request as unknown as NodeRequest, response);
         return undefined;
       },
     });
@@ -91,25 +132,21 @@ export class Interceptor {
     Object.assign(upgradeStep, {
       handle: async (request: OngoingRequest, socket: net.Socket, head: Buffer) => {
         untrackSocket(socket);
-        await handlers.upgrade(describe(request), socket, head);
+        const path = targets.of(request);
+        if (path === undefined) endRaw(socket, BAD_REQUEST);
+        else await handlers.upgrade(describe(request, path), socket, head);
         return undefined;
       },
     });
     const always = [new mockttp.matchers.WildcardMatcher()];
     await proxy.setRequestRules({ matchers: always, steps: [requestStep] });
     await proxy.setWebSocketRules({ matchers: always, steps: [upgradeStep] });
-    // A handshake that fails has not got the tags of its socket yet: it is known by its address.
-    const handshakes = new Map<string, TlsFailed>();
+    const interceptor = new Interceptor(server);
+    // A handshake that fails has not got the tags of its socket yet.
     await proxy.on('tls-client-error', ({ remoteIpAddress, remotePort, failureCause }: TlsHandshakeFailure) => {
-      handshakes.get(`${remoteIpAddress}:${remotePort}`)?.(failureCause);
+      interceptor.#tunnels.get(`${remoteIpAddress}:${remotePort}`)?.tlsFailed(failureCause);
     });
-    refuseTunnels(server());
-    const sockets = new Map<string, net.Socket>();
-    server().on('session', (session: ServerHttp2Session) => {
-      const { remoteAddress, remotePort } = session.socket;
-      probe(session, sockets.get(`${remoteAddress}:${remotePort}`));
-    });
-    return new Interceptor(server(), handshakes, sockets);
+    return interceptor;
   }
 
   /**
@@ -117,80 +154,45 @@ export class Interceptor {
    *
    * @param connection comes back with each request; it has to be unguessable, since clients can write such tags too
    */
-  take(socket: net.Socket, { host, port }: Authority, connection: string, tlsFailed: TlsFailed): void {
-    socket[LastTunnelAddress] = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-    socket[SocketMetadata] = { tags: [connection] };
+  take(socket: net.Socket, connection: string, tlsFailed: TlsFailed): void {
+    socket[extensions.LastTunnelAddress] = SOMEWHERE;
+    socket[extensions.SocketMetadata] = { tags: [connection] };
     // A client that sends no more before it has said what it wants is gone.
     socket.allowHalfOpen = false;
-    const address = `${socket.remoteAddress}:${socket.remotePort}`;
-    this.#handshakes.set(address, tlsFailed);
-    this.#sockets.set(address, socket);
+    const peer = peerOf(socket);
+    const late = setTimeout(() => socket.destroy(), SERVER_LIMITS.headersTimeout);
+    const tunnel = { socket, tlsFailed, late };
+    this.#tunnels.set(peer, tunnel);
     socket.once('close', () => {
-      if (this.#sockets.get(address) === socket) this.#sockets.delete(address);
+      clearTimeout(late);
       setTimeout(() => {
-        if (this.#handshakes.get(address) === tlsFailed) this.#handshakes.delete(address);
+        if (this.#tunnels.get(peer) === tunnel) this.#tunnels.delete(peer);
       }, FAILURE_DELAY_MS).unref();
     });
     this.#server.emit('connection', socket);
   }
 }
 
-/** How often an HTTP/2 client is asked whether it is still there; it has as long to answer. */
-const PROBE_INTERVAL_MS = 20_000;
+/** What requests ask for, as it was written. */
+class Targets {
+  readonly #urls = new WeakMap<object, string>();
 
-/**
- * Ends a connection whose client has vanished. Node 20 loses the end of a TLS write that fails: the HTTP/2 session then
- * waits for it for good, reads no more, and notices neither the end of the connection nor a reset.
- */
-function probe(session: ServerHttp2Session, socket: net.Socket | undefined): void {
-  let hasAnswered = true;
-  const timer = setInterval(() => {
-    if (!hasAnswered) {
-      session.destroy();
-      socket?.destroy();
-    } else if (!session.destroyed) {
-      hasAnswered = false;
-      session.ping((error) => {
-        hasAnswered = error === null;
-      });
+  /** mockttp parses it, understands neither `*` nor all of the rest, and is told the simplest there is. */
+  constructor(servers: readonly net.Server[]) {
+    for (const event of ['request', 'checkContinue', 'checkExpectation', 'upgrade']) {
+      for (const server of servers) {
+        server.prependListener(event, (request: IncomingMessage | Http2ServerRequest) => {
+          this.#urls.set(request, request.url ?? '');
+          request.url = '/';
+        });
+      }
     }
-  }, PROBE_INTERVAL_MS);
-  const stop = () => clearInterval(timer);
-  session.once('close', stop);
-  socket?.once('close', stop);
-}
+  }
 
-/** Catches the server that mockttp makes, and lets it believe that it listens. Returns a getter for it. */
-function serverThatNeverListens(proxy: mockttp.Mockttp): () => EventEmitter {
-  let server: net.Server | undefined;
-  Object.defineProperty(proxy, 'server', {
-    configurable: true,
-    get: () => server,
-    set: (made: net.Server) => {
-      server = made;
-      made.address = () => ({ address: '', family: '', port: 0 });
-      made.listen = () => {
-        setImmediate(() => made.emit('listening'));
-        return made;
-      };
-    },
-  });
-  return () => {
-    if (server === undefined) throw new Error('mockttp did not make its server as expected');
-    return server;
-  };
+  of(request: OngoingRequest): string | undefined {
+    return parseTarget(this.#urls.get(request) ?? '', request.method);
+  }
 }
-
-/** mockttp would grant a CONNECT within a tunnel by itself, and look into what comes through. */
-function refuseTunnels(server: EventEmitter): void {
-  server.removeAllListeners('connect');
-  server.on('connect', (_request: unknown, other: net.Socket | Http2ServerResponse) => {
-    if ('stream' in other) new ClientAnswer(other, 'CONNECT', () => {}).send(HttpResponse.from(TUNNEL_IN_TUNNEL));
-    else endRaw(other, TUNNEL_IN_TUNNEL);
-  });
-}
-
-const TUNNEL_IN_TUNNEL = answerOf({ status: 405, code: 'TUNNEL_IN_TUNNEL', told: 'This is within a tunnel already.' });
 
 /** mockttp puts this before each tag of a socket. */
 const TAG_PREFIX = 'socket-metadata:';
@@ -199,13 +201,13 @@ function connectionOf(tags: readonly string[]): string {
   return tags.find((tag) => tag.startsWith(TAG_PREFIX))?.slice(TAG_PREFIX.length) ?? '';
 }
 
-function describe(request: OngoingRequest): InterceptedRequest {
+function describe(request: OngoingRequest, path: string): InterceptedRequest {
   return {
     connection: connectionOf(request.tags),
     // By the connection: a request in absolute form says what it likes.
     scheme: (request as unknown as { socket: Partial<TLSSocket> }).socket.encrypted ? 'https' : 'http',
     method: request.method,
-    path: request.path || '/',
+    path,
     httpVersion: request.httpVersion,
     headers: request.rawHeaders,
     trailers: () => trailersOf(request),

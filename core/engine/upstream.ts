@@ -5,7 +5,7 @@ import https from 'node:https';
 import net from 'node:net';
 import tls from 'node:tls';
 import { errors } from '../errors.ts';
-import { authorityOf, type Target } from '../flow.ts';
+import { type Target, urlOf } from '../flow.ts';
 import { HttpAgent, HttpsAgent } from './agents.ts';
 import type { Authority } from './authority.ts';
 import { type Dialer, limitConnectTime } from './dialer.ts';
@@ -115,7 +115,7 @@ export class Upstream {
     const parent = this.#dialer.parentFor(options.wanted);
     const headers = http1Fields(head);
     if (!secure && parent?.scheme === 'http') {
-      const byProxy = { method, path: `http://${authorityOf(target)}${path}`, headers };
+      const byProxy = { method, path: urlOf(target, path), headers };
       return new Http1Request(this.#requestByProxy(parent, byProxy, connection), head);
     }
     const request = (secure ? https : http).request({

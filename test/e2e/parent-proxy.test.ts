@@ -62,6 +62,14 @@ for (const [kind, startParent, scheme, tunnel, plain] of [
       );
     });
 
+    it('are asked for all that they can do', async () => {
+      const ask = ['-X', 'OPTIONS', '--request-target', 'http://example.com', '-o', '/dev/null', '-w', '%{http_code}'];
+      assert.equal((await curl(proxy, 'alice', ...ask, 'http://example.com')).stdout, '200');
+      // A proxy is asked in absolute form; the last one makes a `*` of it (RFC 9112, section 3.2.4).
+      if (kind === 'HTTP') assert.equal(parent.asked.at(-1), `OPTIONS http://example.com ${LOGIN}`);
+      else assert.equal(fake.requests.at(-1)?.path, '*');
+    });
+
     it('keep their connections through it', async () => {
       const count = parent.asked.length;
       for (let i = 0; i < 3; i++) await curl(proxy, 'alice', `https://${API_HOST}/models`);

@@ -60,7 +60,7 @@ describe('an absolute form', () => {
     fc.assert(
       fc.property(name, fc.option(port, { nil: undefined }), path, anyCase('http'), (host, number, rest, scheme) => {
         const end = number === undefined ? '' : `:${number}`;
-        assert.deepEqual(parseAbsoluteForm(`${scheme}://${host}${end}${rest}`), {
+        assert.deepEqual(parseAbsoluteForm(`${scheme}://${host}${end}${rest}`, 'GET'), {
           target: { host: host.toLowerCase(), port: number ?? 80 },
           path: rest,
         });
@@ -71,7 +71,7 @@ describe('an absolute form', () => {
   it('is read from any text without an error, and its path begins with a slash', () => {
     fc.assert(
       fc.property(fc.constantFrom('', 'http://', 'http://a'), anything, (start, text) => {
-        const wanted = parseAbsoluteForm(start + text);
+        const wanted = parseAbsoluteForm(start + text, 'GET');
         if (wanted !== undefined) assert.match(wanted.path, /^\/[^#]*$/);
       }),
 

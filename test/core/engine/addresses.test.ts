@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseAbsoluteForm, parseAuthority } from '../../../core/engine/authority.ts';
+import { parseAbsoluteForm, parseAuthority, parseTarget } from '../../../core/engine/authority.ts';
 import { applyConnectTo, parseConnectTo } from '../../../core/engine/connect-to.ts';
 import { Dialer, isPrivate } from '../../../core/engine/dialer.ts';
 import { COPILOT_HOSTS, COPILOT_TELEMETRY_HOSTS, type HostPatterns, judgeHost } from '../../../core/engine/hosts.ts';
@@ -46,11 +46,17 @@ describe('an absolute form', () => {
     ['http://[::1]/x', '::1:80', '/x'],
   ] as const) {
     it(`is ${target} and ${path} in ${url}`, () => {
-      const parsed = parseAbsoluteForm(url);
+      const parsed = parseAbsoluteForm(url, 'GET');
       assert.equal(`${parsed?.target.host}:${parsed?.target.port}`, target);
       assert.equal(parsed?.path, path);
     });
   }
+
+  it('is for the server as a whole where OPTIONS has no path', () => {
+    assert.equal(parseAbsoluteForm('http://a.com', 'OPTIONS')?.path, '*');
+    assert.equal(parseAbsoluteForm('http://a.com/', 'OPTIONS')?.path, '/');
+    assert.equal(parseAbsoluteForm('http://a.com?q', 'OPTIONS')?.path, '/?q');
+  });
 
   for (const url of [
     '/',
@@ -61,7 +67,27 @@ describe('an absolute form', () => {
     'http://u:p@a.com/',
     'http://a.com:99999/',
   ]) {
-    it(`is none in ${url}`, () => assert.equal(parseAbsoluteForm(url), undefined));
+    it(`is none in ${url}`, () => assert.equal(parseAbsoluteForm(url, 'GET'), undefined));
+  }
+});
+
+describe('what a request in a tunnel asks for', () => {
+  for (const [method, url, expected] of [
+    ['GET', '/a?b#c', '/a?b#c'],
+    ['GET', '//a', '//a'],
+    ['OPTIONS', '*', '*'],
+    ['GET', '*', undefined],
+    ['GET', 'https://a.com/b?c#d', '/b?c'],
+    ['GET', 'https://a.com', '/'],
+    ['GET', 'HTTP://a.com?b', '/?b'],
+    ['OPTIONS', 'https://a.com', '*'],
+    ['OPTIONS', 'https://a.com/', '/'],
+    ['GET', 'https:///a', undefined],
+    ['GET', 'ftp://a.com/', undefined],
+    ['GET', 'a', undefined],
+    ['GET', '', undefined],
+  ] as const) {
+    it(`is ${expected} in ${method} ${url}`, () => assert.equal(parseTarget(url, method), expected));
   }
 });
 

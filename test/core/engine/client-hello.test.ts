@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { readClientHello } from '../../../core/engine/client-hello.ts';
-import { clientHello } from '../../clients.ts';
+import { clientHello } from '../../client-hello.ts';
 import { extension, helloMessage, inRecords, serverNameExtension, vector } from '../../tls-hello.ts';
 
 describe('a ClientHello', () => {

@@ -2,12 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, beforeEach, describe, it, type TestContext } from 'node:test';
-import {
-  HELLO_TIMEOUT_MS,
-  MAX_HELLO_BYTES,
-  readFirstBytes,
-  SILENCE_TIMEOUT_MS,
-} from '../../../core/engine/first-bytes.ts';
+import { HELLO_TIMEOUT_MS, MAX_HELLO_BYTES, readFirstBytes } from '../../../core/engine/first-bytes.ts';
+import { SERVER_LIMITS } from '../../../core/engine/server-limits.ts';
 import { eventually } from '../../proxy-process.ts';
 import { extension, helloMessage, inRecords, serverNameExtension } from '../../tls-hello.ts';
 
@@ -101,7 +97,7 @@ describe('the first bytes of a client', () => {
     });
 
     it('may be silence for longer', async (t) => {
-      assert.deepEqual((await settles(t, NONE, SILENCE_TIMEOUT_MS)).bytes, NONE);
+      assert.deepEqual((await settles(t, NONE, SERVER_LIMITS.headersTimeout)).bytes, NONE);
     });
 
     it('may be half a ClientHello for no longer beside a server', async (t) => {
@@ -111,7 +107,7 @@ describe('the first bytes of a client', () => {
     it('may be silence for any time beside a server', async (t) => {
       t.mock.timers.enable({ apis: ['setTimeout'] });
       const first = readFirstBytes(ours, NONE, server);
-      t.mock.timers.tick(10 * SILENCE_TIMEOUT_MS);
+      t.mock.timers.tick(10 * SERVER_LIMITS.headersTimeout);
       client.write(HELLO);
       assert.equal((await first).serverName, 'a.com');
     });
