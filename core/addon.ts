@@ -105,7 +105,7 @@ export interface Addon<Schema extends OptionsSchema = OptionsSchema, State = unk
   state?(): State;
   /**
    * Say `true` when your `connect` hook decides who may use the proxy. Without such an addon the proxy listens on
-   * loopback addresses only.
+   * loopback addresses only. When that hook fails or takes too long, nobody gets in by it.
    */
   authenticates?: boolean;
 }
@@ -138,8 +138,17 @@ export interface Context<Options = unknown, State = unknown> {
   readonly signal: AbortSignal;
   /** Yours; survives reloads of this addon, but not a restart of the proxy. */
   readonly state: State;
-  /** Folders to write to. */
-  readonly paths: { readonly logs: string; readonly confdir: string };
+  readonly paths: Paths;
+}
+
+/** Folders, absolute. */
+export interface Paths {
+  /** For records and whatever else you write. */
+  readonly logs: string;
+  /** For secrets. */
+  readonly confdir: string;
+  /** Where the config file lies: relative paths in options count from there. */
+  readonly config: string;
 }
 
 /** One line on the console, one JSON object in the log file. `detail` goes to the file; an Error's stack does too. */
@@ -161,6 +170,8 @@ export interface Client {
   readonly port: number;
   /** Set by the addon that authenticates. */
   user: string | undefined;
+  /** The groups (teams, departments) that the user is in, as when the tunnel was opened. Set beside `user`. */
+  groups: readonly string[];
 }
 
 /** A client's TCP connection as such. Who the user is shows later, in `connect`. */
