@@ -108,6 +108,32 @@ export interface Addon<Schema extends OptionsSchema = OptionsSchema, State = unk
    * loopback addresses only. When that hook fails or takes too long, nobody gets in by it.
    */
   authenticates?: boolean;
+  /**
+   * Commands for the command line: `insight-dump users add alice` runs the command `users` of the first addon in the
+   * config that has one, with `['add', 'alice']`. No hook is called for it, and a proxy that runs is not told: what a
+   * command is to change there goes by files.
+   */
+  commands?: Readonly<Record<string, Command<OptionsOf<Schema>>>>;
+}
+
+/**
+ * A command of an addon. What it returns is printed as it stands. What it throws is said in one line, with exit code 1;
+ * with 2, for wrong usage, if it comes from `ctx.usage()` or from Node's `util.parseArgs`.
+ */
+export type Command<Options = unknown> = (
+  args: readonly string[],
+  ctx: CommandContext<Options>,
+) => string | Promise<string>;
+
+/** What a command gets. */
+export interface CommandContext<Options = unknown> {
+  /** The addon's options, by config and flags. */
+  readonly options: Options;
+  readonly paths: Paths;
+  /** Where the proxy listens by config and flags. */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Makes an error that says how the command is used. */
+  usage(message: string): Error;
 }
 
 /** Any schema object with zod's `safeParse`. `shape`, where there is one, names the options that exist. */

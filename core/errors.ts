@@ -75,6 +75,10 @@ export const errors = coded({
     cause,
   ],
 
+  unknownCommand: (name: string, known: readonly string[]) =>
+    `no command "${name}"; there are ${known.join(', ')}, and no others in the addons of the config`,
+  commandFailed: (name: string, cause: unknown) => [`${name}: ${messageOf(cause)}`, cause],
+
   fileExists: (path: string) => `${path} is there already: choose another name, or move it away`,
 
   // configuration

@@ -57,8 +57,13 @@ describe('the house', () => {
   }
 
   for (const file of filesBelow('addons')) {
-    it(`${file} imports only insight-dump, packages and Node's own modules`, () => {
-      for (const specifier of importsOf(file)) assert.doesNotMatch(specifier, /^\.|^\//);
+    it(`${file} imports only insight-dump, packages, Node's own modules, and files of the addon's folder`, () => {
+      const [, addon] = /^addons\/([^/.]+)/.exec(file) ?? [];
+      for (const specifier of importsOf(file)) {
+        if (!/^[./]/.test(specifier)) continue;
+        const imported = path.posix.join(path.posix.dirname(file), specifier);
+        assert.ok(imported.startsWith(`addons/${addon}/`), imported);
+      }
     });
   }
 
