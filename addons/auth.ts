@@ -46,8 +46,9 @@ export default defineAddon({
       return;
     }
     const readings = readBasic(proxyAuthorization);
-    const account = await verified(tunnel, ctx, readings);
-    if (account === undefined) await refuse(tunnel, ctx, readings[0]?.user ?? '');
+    const account = await verify(readings, client.address, ctx).catch(busyOr);
+    if (account === 'busy') putOff(tunnel, ctx);
+    else if (account === undefined) await refuse(tunnel, ctx, readings[0]?.user ?? '');
     else if (account.disabled) turnAway(tunnel, ctx, account);
     else {
       admit(client, ctx, account);
@@ -91,21 +92,6 @@ function placesOf({ passwords, htpasswd }: AccountFiles): [readonly AccountSourc
   return places;
 }
 
-/** Who the client says it is, if that is right. A client that cannot be asked for now is told to try again. */
-async function verified(tunnel: Tunnel, ctx: AuthContext, readings: ReturnType<typeof readBasic>) {
-  try {
-    return await verify(readings, tunnel.client.address, ctx);
-  } catch (error) {
-    if (!(error instanceof TooManyChecks)) throw error;
-    say(ctx, '⏳ more passwords are tried than can be checked');
-    tunnel.deny(503, {
-      headers: { 'Retry-After': '5' },
-      body: 'insight-dump: too many passwords are being checked.\n',
-    });
-    return undefined;
-  }
-}
-
 /** A client that sends no credentials: some send them only when they are asked, some forget them at times. */
 function admitUnnamed(tunnel: Tunnel, ctx: AuthContext): void {
   const { client } = tunnel;
@@ -127,12 +113,21 @@ function admit(client: Client, { state }: AuthContext, { name, groups }: Account
 }
 
 async function refuse(tunnel: Tunnel, ctx: AuthContext, name: string): Promise<void> {
-  if (tunnel.decision === 'deny') return;
   const { address } = tunnel.client;
   const wasHeld = await slowDown(address, ctx);
   say(ctx, `🔒 ${address} sent wrong credentials${name === '' ? '' : ` for ${printable(name)}`}`);
   if (wasHeld) ask(tunnel);
   else tunnel.deny(429, { headers: { 'Retry-After': '60' }, body: 'insight-dump: too many wrong passwords.\n' });
+}
+
+function busyOr(error: unknown): 'busy' {
+  if (error instanceof TooManyChecks) return 'busy';
+  throw error;
+}
+
+function putOff(tunnel: Tunnel, ctx: AuthContext): void {
+  say(ctx, '⏳ more passwords are tried than can be checked');
+  tunnel.deny(503, { headers: { 'Retry-After': '5' }, body: 'insight-dump: too many passwords are being checked.\n' });
 }
 
 function turnAway(tunnel: Tunnel, ctx: AuthContext, { name }: Account): void {

@@ -33,6 +33,8 @@ export interface AccountsRead {
   readonly accounts: Accounts;
   /** What is wrong with lines and whole files, a line each; none holds a secret. */
   readonly problems: readonly string[];
+  /** Names with a password in `user_auth.json` that are no users: the config names them no more, or never did. */
+  readonly unused: readonly string[];
 }
 
 /**
@@ -49,13 +51,15 @@ export async function readAccounts(options: AuthOptions, paths: Paths, lastGood:
   const htpasswd = files.htpasswd === undefined ? undefined : await read(files.htpasswd, parseHtpasswd);
   const groupFile = files.groups === undefined ? undefined : await read(files.groups, parseGroupFile);
   const of = (file = '', lines: readonly string[] = []) => lines.map((line) => `${describePath(file)}: ${line}`);
+  const accounts = joinAccounts({
+    options,
+    passwords,
+    htpasswd: htpasswd?.hashes ?? new Map(),
+    groups: groupFile?.groups ?? new Map(),
+  });
   return {
-    accounts: joinAccounts({
-      options,
-      passwords,
-      htpasswd: htpasswd?.hashes ?? new Map(),
-      groups: groupFile?.groups ?? new Map(),
-    }),
+    accounts,
+    unused: [...passwords.keys()].filter((name) => !accounts.byName.has(name.normalize())),
     problems: [...problems, ...of(files.htpasswd, htpasswd?.problems), ...of(files.groups, groupFile?.problems)],
   };
 }

@@ -56,8 +56,16 @@ export function joinAccounts({ options, passwords, htpasswd, groups }: AccountPa
     const all = new Set([...(groupsOf.get(name) ?? []), ...(own.get(name)?.groups ?? [])]);
     return { name, source, secret, groups: [...all], disabled: disabled.has(name) };
   });
-  const byRank = [...htpasswd.values()].sort((one, other) => rankOf(other) - rankOf(one));
-  return { byName: new Map(accounts.map((account) => [account.name, account])), slowestHash: byRank[0] };
+  return {
+    byName: new Map(accounts.map((account) => [account.name, account])),
+    slowestHash: slowestOf(htpasswd.values()),
+  };
+}
+
+function slowestOf(hashes: Iterable<string>): string | undefined {
+  let slowest: string | undefined;
+  for (const hash of hashes) if (slowest === undefined || rankOf(hash) > rankOf(slowest)) slowest = hash;
+  return slowest;
 }
 
 /** Turns users by group into groups by user. */

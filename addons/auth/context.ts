@@ -13,6 +13,8 @@ export interface State {
   readonly lastGood: LastGood;
   /** Of the files that accounts are read from. */
   stamps: Stamps | undefined;
+  /** How often they have been begun to be read. */
+  readings: number;
   /** What was wrong with those files when they were read last. */
   problems: readonly string[];
   /** Whom this addon has let in. */
@@ -31,6 +33,7 @@ export function firstState(): State {
     accounts: NO_ACCOUNTS,
     lastGood: new Map(),
     stamps: undefined,
+    readings: 0,
     problems: [],
     admitted: new WeakSet(),
     verdicts: noVerdicts(),

@@ -40,7 +40,11 @@ export async function follow(ctx: AuthContext): Promise<void> {
 
 /** What is wrong is said once, as long as it stays wrong in the same way. */
 async function takeIn({ options, paths, state, log }: AuthContext): Promise<void> {
+  state.readings += 1;
+  const reading = state.readings;
   const { accounts, problems } = await readAccounts(options, paths, state.lastGood);
+  // Another has begun since, with newer options perhaps: it counts.
+  if (reading !== state.readings) return;
   for (const problem of problems) if (!state.problems.includes(problem)) log.warn(problem);
   state.accounts = accounts;
   state.problems = problems;

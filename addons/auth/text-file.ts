@@ -58,7 +58,7 @@ export async function editTextFile(
 const LOCK_RETRY_MS = 25;
 const LOCK_WAIT_MS = 4_000;
 /** No edit takes that long: who made the lock is gone. */
-const LOCK_STALE_MS = 10_000;
+const LOCK_STALE_MS = 3_000;
 
 async function takeLock(lock: string): Promise<void> {
   const endMs = Date.now() + LOCK_WAIT_MS;

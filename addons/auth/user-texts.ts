@@ -15,7 +15,7 @@ export function proxyUrl({ listen: { host, port } }: UsersContext, user: string,
 
 /** All users as a table; and what is wrong with the files, since it may be why one is missing. */
 export async function listText({ options, paths }: UsersContext): Promise<string> {
-  const { accounts, problems } = await readAccounts(options, paths, new Map());
+  const { accounts, problems, unused } = await readAccounts(options, paths, new Map());
   const files = accountFiles(options, paths);
   const places = { config: 'the config', htpasswd: files.htpasswd ?? '', 'user_auth.json': files.passwords };
   const lastSeen = latest(await readRemembered(paths));
@@ -26,7 +26,8 @@ export async function listText({ options, paths }: UsersContext): Promise<string
     disabled ? 'disabled' : '',
     lastSeen.get(name) ?? '',
   ]);
-  const table = aligned([['USER', 'FROM', 'GROUPS', '', 'LAST SEEN'], ...rows]);
+  const others = unused.map((name) => [printable(name), describePath(files.passwords), '', 'no user', '']);
+  const table = aligned([['USER', 'FROM', 'GROUPS', '', 'LAST SEEN'], ...rows, ...others]);
   return [...problems.map((problem) => `⚠️  ${problem}`), ...table].map((line) => `${line}\n`).join('');
 }
 

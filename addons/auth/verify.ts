@@ -11,6 +11,8 @@ import { decoyOf, rankOf } from './hashes.ts';
  * is changed in its file makes another digest, so what was found of the old one counts no more.
  */
 export interface Verdicts {
+  /** Of the digests. It is nowhere but in memory. */
+  readonly key: Uint8Array;
   readonly right: Map<string, true>;
   readonly wrong: Map<string, false>;
   /** Checks that are under way: whoever asks the same meanwhile shares them. */
@@ -22,11 +24,8 @@ const MAX_RIGHT = 10_000;
 const MAX_WRONG = 1_000;
 
 export function noVerdicts(): Verdicts {
-  return { right: new Map(), wrong: new Map(), pending: new Map() };
+  return { key: randomBytes(32), right: new Map(), wrong: new Map(), pending: new Map() };
 }
-
-const PROCESS_KEY = randomBytes(32);
-const digest = (...texts: readonly string[]) => createHmac('sha256', PROCESS_KEY).update(texts.join('\0')).digest();
 
 const checks = new HashChecks();
 
@@ -51,7 +50,8 @@ export async function verify(
 async function isRight(secret: Secret, password: string, address: string, ctx: AuthContext): Promise<boolean> {
   const { slowestHash } = ctx.state.accounts;
   const expected = secret !== undefined && 'password' in secret ? secret.password.normalize() : undefined;
-  const equal = timingSafeEqual(digest(password), digest(expected ?? ''));
+  const { key } = ctx.state.verdicts;
+  const equal = timingSafeEqual(digest(key, password), digest(key, expected ?? ''));
   if (equal && expected !== undefined && expected !== '') return true;
 
   // Whoever hashed it may have typed it in other code points.
@@ -65,8 +65,8 @@ async function isRight(secret: Secret, password: string, address: string, ctx: A
 }
 
 async function fits(hash: string, password: string, address: string, { state }: AuthContext): Promise<boolean> {
-  const { right, wrong, pending } = state.verdicts;
-  const key = digest(hash, password).toString('base64');
+  const { right, wrong, pending, key: processKey } = state.verdicts;
+  const key = digest(processKey, `${hash} ${password}`).toString('base64');
   const known = right.get(key) ?? wrong.get(key);
   if (known !== undefined) {
     if (known) putBounded(right, key, known, MAX_RIGHT);
@@ -82,4 +82,8 @@ async function fits(hash: string, password: string, address: string, { state }: 
   } finally {
     pending.delete(key);
   }
+}
+
+function digest(key: Uint8Array, text: string): Buffer {
+  return createHmac('sha256', key).update(text).digest();
 }
