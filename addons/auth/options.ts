@@ -16,7 +16,7 @@ export const options = z.object({
   groups: z
     .union([z.record(z.string(), z.array(userName)), file])
     .default({})
-    .describe('users by group, or an AuthGroupFile with a line "group: user user" for each'),
+    .describe('users by group; or a group file, with a line "group: user user" for each'),
   disabled: z.array(userName).default([]).describe('users who are turned away with a 403 when their password is right'),
   required: z.boolean().default(true).describe('false: who sends no credentials passes as "anonymous"'),
   secret: z
@@ -28,7 +28,11 @@ export const options = z.object({
     .boolean()
     .default(false)
     .describe('who sends no credentials passes as the user that came last from that address, if one did'),
-  rememberDays: z.number().positive().optional().describe('for so long; forever when it is not given'),
+  rememberDays: z
+    .number()
+    .positive()
+    .optional()
+    .describe('days after which an address is forgotten; never when it is not given'),
 });
 
 export type AuthOptions = z.infer<typeof options>;
