@@ -45,10 +45,11 @@ export default defineAddon({
       admitUnnamed(tunnel, ctx);
       return;
     }
+    const sinceMs = performance.now();
     const readings = readBasic(proxyAuthorization);
     const account = await verify(readings, client.address, ctx).catch(busyOr);
     if (account === 'busy') putOff(tunnel, ctx);
-    else if (account === undefined) await refuse(tunnel, ctx, readings[0]?.user ?? '');
+    else if (account === undefined) await refuse(tunnel, ctx, readings[0]?.user ?? '', sinceMs);
     else if (account.disabled) turnAway(tunnel, ctx, account);
     else {
       admit(client, ctx, account);
@@ -112,9 +113,9 @@ function admit(client: Client, { state }: AuthContext, { name, groups }: Account
   state.admitted.add(client);
 }
 
-async function refuse(tunnel: Tunnel, ctx: AuthContext, name: string): Promise<void> {
+async function refuse(tunnel: Tunnel, ctx: AuthContext, name: string, sinceMs: number): Promise<void> {
   const { address } = tunnel.client;
-  const wasHeld = await slowDown(address, ctx);
+  const wasHeld = await slowDown(address, sinceMs, ctx);
   say(ctx, `🔒 ${address} sent wrong credentials${name === '' ? '' : ` for ${printable(name)}`}`);
   if (wasHeld) ask(tunnel);
   else tunnel.deny(429, { headers: { 'Retry-After': '60' }, body: 'insight-dump: too many wrong passwords.\n' });

@@ -16,27 +16,23 @@ export async function askPassword(user: string): Promise<string> {
 }
 
 async function askTwice(user: string): Promise<string> {
-  const password = await askHidden(`Password for ${user}: `);
-  if ((await askHidden('The same again: ')) !== password) throw new Error('these were two different passwords');
-  return password;
-}
-
-function askHidden(prompt: string): Promise<string> {
-  process.stderr.write(prompt);
-  const output = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const lines = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 });
-  return new Promise((resolve, reject) => {
-    let isAnswered = false;
-    lines.once('close', () => {
-      process.stderr.write('\n');
-      if (!isAnswered) reject(new Error('no password was given'));
-    });
-    lines.once('line', (line) => {
-      isAnswered = true;
-      lines.close();
-      resolve(line);
-    });
-  });
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true, historySize: 0 });
+  const answers = lines[Symbol.asyncIterator]();
+  const ask = async (prompt: string): Promise<string> => {
+    process.stderr.write(prompt);
+    const { done, value } = await answers.next();
+    process.stderr.write('\n');
+    if (done) throw new Error('no password was given');
+    return value;
+  };
+  try {
+    const password = await ask(`Password for ${user}: `);
+    if ((await ask('The same again: ')) !== password) throw new Error('these were two different passwords');
+    return password;
+  } finally {
+    lines.close();
+  }
 }
 
 async function firstLine(): Promise<string> {

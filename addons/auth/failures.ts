@@ -30,9 +30,10 @@ export function noFailures(): Failures {
  * Counts a failure, and holds its answer back if there have been many from there. Right credentials never come here, so
  * they are never slowed, whoever else guesses from the same address.
  *
+ * @param sinceMs when the try began, by `performance.now()`: the time that a check took counts
  * @returns false when so many answers are being held back that this one cannot be: it has to be refused
  */
-export async function slowDown(address: string, { state, signal }: AuthContext): Promise<boolean> {
+export async function slowDown(address: string, sinceMs: number, { state, signal }: AuthContext): Promise<boolean> {
   const { failures } = state;
   const network = networkOf(address);
   const before = failures.byNetwork.get(network);
@@ -48,7 +49,7 @@ export async function slowDown(address: string, { state, signal }: AuthContext):
     if (now !== undefined) now.held = Math.max(0, now.held + by);
   };
   hold(1);
-  await sleep(delayMs, undefined, { signal }).catch(() => {});
+  await sleep(Math.max(0, sinceMs + delayMs - performance.now()), undefined, { signal }).catch(() => {});
   hold(-1);
   return true;
 }

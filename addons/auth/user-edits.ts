@@ -7,7 +7,14 @@ import type { Account } from './accounts.ts';
 import { withMember, withoutMember } from './group-file.ts';
 import { parseHtpasswd, withHash, withoutUser } from './htpasswd.ts';
 import type { AuthOptions } from './options.ts';
-import { formatPasswordFile, keyOf, type PasswordFile, parsePasswordFile, passwordOf } from './password-file.ts';
+import {
+  formatPasswordFile,
+  keyOf,
+  ownEntries,
+  type PasswordFile,
+  parsePasswordFile,
+  passwordOf,
+} from './password-file.ts';
 import { editTextFile } from './text-file.ts';
 
 export type UsersContext = CommandContext<AuthOptions>;
@@ -38,22 +45,21 @@ export async function addUser(ctx: UsersContext, user: string, groups: readonly 
   const { accounts } = await readAccounts(options, paths, new Map());
   if (accounts.byName.has(user)) throw exists(user);
 
-  const generated = generatePassword();
-  const ownGroups = files.groups === undefined && groups.length > 0 ? { groups } : {};
-  const changed = await (files.htpasswd === undefined
-    ? editPasswords(ctx, (entries) => {
-        // The entry of a user whom the config named once, or of the first version's file.
-        const password = passwordOf(entries, user) ?? generated;
-        const key = keyOf(entries, user);
-        if (typeof entries.get(key) === 'object') throw exists(user);
-        entries.set(key, { password, ...ownGroups });
-        return password;
-      })
-    : addHash(files.htpasswd, user, generated));
+  // First: nobody is to be there for a moment without what their groups forbid.
   if (files.groups !== undefined) {
     await editTextFile(files.groups, (text) => groups.reduce((all, group) => withMember(all, group, user), text));
   }
-  return changed;
+  const generated = generatePassword();
+  const ownGroups = files.groups === undefined && groups.length > 0 ? { groups } : {};
+  return files.htpasswd === undefined
+    ? editPasswords(ctx, (entries) => {
+        if (ownEntries(entries).has(user)) throw exists(user);
+        // The entry of a user whom the config named once, or of the first version's file.
+        const password = passwordOf(entries, user) ?? generated;
+        entries.set(keyOf(entries, user), { password, ...ownGroups });
+        return password;
+      })
+    : addHash(files.htpasswd, user, generated);
 }
 
 /** Sets a user's password where it is. @throws when there is no such user, or the password cannot be hashed */

@@ -7,7 +7,7 @@ import { HashChecks } from './hash-checks.ts';
 import { decoyOf, rankOf } from './hashes.ts';
 
 /**
- * What has been found of passwords and hashes, by a keyed digest of both: an editor opens dozens of tunnels. A hash that
+ * What has been found of credentials and hashes, by a keyed digest of both: an editor opens dozens of tunnels. A hash that
  * is changed in its file makes another digest, so what was found of the old one counts no more.
  */
 export interface Verdicts {
@@ -40,39 +40,41 @@ export async function verify(
   address: string,
   ctx: AuthContext,
 ): Promise<Account | undefined> {
-  for (const { user, password } of readings) {
-    const account = ctx.state.accounts.byName.get(user);
-    if (await isRight(account?.secret, password, address, ctx)) return account;
+  for (const credentials of readings) {
+    const account = ctx.state.accounts.byName.get(credentials.user);
+    if (await isRight(account?.secret, credentials, address, ctx)) return account;
   }
   return undefined;
 }
 
-async function isRight(secret: Secret, password: string, address: string, ctx: AuthContext): Promise<boolean> {
-  const { slowestHash } = ctx.state.accounts;
+async function isRight(secret: Secret, given: Credentials, address: string, ctx: AuthContext): Promise<boolean> {
+  const { accounts, verdicts } = ctx.state;
+  const { slowestHash } = accounts;
   const expected = secret !== undefined && 'password' in secret ? secret.password.normalize() : undefined;
-  const { key } = ctx.state.verdicts;
-  const equal = timingSafeEqual(digest(key, password), digest(key, expected ?? ''));
+  const equal = timingSafeEqual(digest(verdicts, given.password), digest(verdicts, expected ?? ''));
   if (equal && expected !== undefined && expected !== '') return true;
 
+  const hash = secret !== undefined && 'hash' in secret ? secret.hash : undefined;
   // Whoever hashed it may have typed it in other code points.
-  for (const text of new Set([password, password.normalize('NFD')])) {
-    const hash = secret !== undefined && 'hash' in secret ? secret.hash : undefined;
-    if (hash !== undefined && (await fits(hash, text, address, ctx))) return true;
-    if (slowestHash === undefined) continue;
-    if (hash === undefined || rankOf(hash) < rankOf(slowestHash)) await fits(decoyOf(slowestHash), text, address, ctx);
+  for (const password of new Set([given.password, given.password.normalize('NFD')])) {
+    const credentials = { ...given, password };
+    if (hash !== undefined && (await fits(hash, credentials, address, verdicts))) return true;
+    if (slowestHash === undefined || (hash !== undefined && rankOf(hash) >= rankOf(slowestHash))) continue;
+    await fits(decoyOf(slowestHash), credentials, address, verdicts);
   }
   return false;
 }
 
-async function fits(hash: string, password: string, address: string, { state }: AuthContext): Promise<boolean> {
-  const { right, wrong, pending, key: processKey } = state.verdicts;
-  const key = digest(processKey, `${hash} ${password}`).toString('base64');
+async function fits(hash: string, given: Credentials, address: string, verdicts: Verdicts): Promise<boolean> {
+  const { right, wrong, pending } = verdicts;
+  // By the name too: all that are none have the same decoy.
+  const key = digest(verdicts, `${hash} ${given.user}:${given.password}`).toString('base64');
   const known = right.get(key) ?? wrong.get(key);
   if (known !== undefined) {
     if (known) putBounded(right, key, known, MAX_RIGHT);
     return known;
   }
-  const check = pending.get(key) ?? checks.check(address, hash, password);
+  const check = pending.get(key) ?? checks.check(address, hash, given.password);
   pending.set(key, check);
   try {
     const isRight = await check;
@@ -84,6 +86,6 @@ async function fits(hash: string, password: string, address: string, { state }: 
   }
 }
 
-function digest(key: Uint8Array, text: string): Buffer {
+function digest({ key }: Verdicts, text: string): Buffer {
   return createHmac('sha256', key).update(text).digest();
 }

@@ -90,6 +90,7 @@ describe('insight-dump users', async () => {
     assert.match(typed, /Password for bob: \r?\nThe same again: \r?\nbob has another password/);
     assert.doesNotMatch(typed, /sesame/);
     assert.match(await onTerminal(folder, ['passwd', 'bob'], ['one\r', 'other\r']), /two different passwords/);
+    assert.match(await onTerminal(folder, ['passwd', 'bob'], ['open sesame\ropen sesame\r']), /has another password/);
     assert.match(await onTerminal(folder, ['passwd', 'bob'], ['\u0003']), /no password was given/);
     assert.equal(JSON.parse(read('logs/user_auth.json')).bob.password, 'open sesame');
   });

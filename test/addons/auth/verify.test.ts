@@ -45,6 +45,15 @@ describe('passwords that only a hash is kept of', () => {
     }
   });
 
+  it('take as long for each name that is none, however often the same password is tried', async () => {
+    stage.write('htpasswd', `alice:${SLOW}\n`);
+    const test = await stage.start({ htpasswd: 'htpasswd' });
+    for (const user of ['nobody', 'alice', 'nobody else']) {
+      const { ms } = await timed(test, user, 'the same');
+      assert.ok(ms > LEAST_CHECK_MS, `${user}: ${ms} ms`);
+    }
+  });
+
   it('are checked anew when the hash has changed', async () => {
     stage.write('htpasswd', `alice:${bcrypt.hashSync('first', 4)}\n`);
     const test = await stage.start({ htpasswd: 'htpasswd' });
