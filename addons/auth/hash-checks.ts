@@ -1,5 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import type { Credentials } from './basic.ts';
+import { Turns } from './turns.ts';
 
 /** Leaves a processor to the traffic. */
 const MAX_THREADS = Math.max(1, Math.min(2, availableParallelism() - 1));
@@ -29,24 +31,23 @@ interface Thread {
 }
 
 /**
- * Checks passwords against hashes in threads that are there when they are needed. Addresses take turns, so that one
- * that keeps on guessing does not keep others waiting.
+ * Checks passwords against hashes in threads that are there when they are needed. Who asks takes turns, so that one that
+ * keeps on guessing does not keep others waiting.
  */
 export class HashChecks {
   readonly #threads: Thread[] = [];
-  /** By address, in the order of their turns. */
-  readonly #waiting = new Map<string, Job[]>();
-  #waitingCount = 0;
+  readonly #waiting = new Turns<Job>();
 
-  /** @throws TooManyChecks when too many are waiting, or this one has waited for too long */
-  check(address: string, hash: string, password: string): Promise<boolean> {
-    const own = this.#waiting.get(address) ?? [];
-    if (this.#waitingCount >= MAX_WAITING || own.length >= MAX_WAITING_OF_ONE) throw new TooManyChecks();
+  /**
+   * @param address who asks, among others who take turns; so do the users at one address
+   * @throws TooManyChecks when too many are waiting, or this one has waited for too long
+   */
+  async check(address: string, { user, password }: Credentials, hash: string): Promise<boolean> {
+    if (this.#waiting.size() >= MAX_WAITING || this.#waiting.size(address) >= MAX_WAITING_OF_ONE)
+      throw new TooManyChecks();
     return new Promise((resolve, reject) => {
       const settle = (result: boolean | Error) => (result instanceof Error ? reject(result) : resolve(result));
-      own.push({ hash, password, sinceMs: performance.now(), settle });
-      this.#waiting.set(address, own);
-      this.#waitingCount += 1;
+      this.#waiting.put([address, user], { hash, password, sinceMs: performance.now(), settle });
       this.#next();
     });
   }
@@ -67,19 +68,15 @@ export class HashChecks {
 
   /** The next job; those that have waited for too long are turned away. */
   #take(): Job | undefined {
-    for (const [address, jobs] of this.#waiting) {
-      this.#waiting.delete(address);
-      const job = jobs.shift() as Job;
-      if (jobs.length > 0) this.#waiting.set(address, jobs);
-      this.#waitingCount -= 1;
-      if (performance.now() - job.sinceMs < MAX_WAIT_MS) return job;
+    for (;;) {
+      const job = this.#waiting.take();
+      if (job === undefined || performance.now() - job.sinceMs < MAX_WAIT_MS) return job;
       job.settle(new TooManyChecks());
     }
-    return undefined;
   }
 
   #begin(): Thread | undefined {
-    if (this.#waitingCount === 0 || this.#threads.length >= MAX_THREADS) return undefined;
+    if (this.#waiting.size() === 0 || this.#threads.length >= MAX_THREADS) return undefined;
     const worker = new Worker(new URL('./hash-worker.mjs', import.meta.url), { execArgv: [] });
     const thread: Thread = { worker, job: undefined, idle: undefined };
     this.#threads.push(thread);

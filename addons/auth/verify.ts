@@ -74,7 +74,7 @@ async function fits(hash: string, given: Credentials, address: string, verdicts:
     if (known) putBounded(right, key, known, MAX_RIGHT);
     return known;
   }
-  const check = pending.get(key) ?? checks.check(address, hash, given.password);
+  const check = pending.get(key) ?? checks.check(address, given, hash);
   pending.set(key, check);
   try {
     const isRight = await check;
