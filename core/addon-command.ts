@@ -3,6 +3,7 @@ import { confdirOf, type Flags } from './config.ts';
 import { codeOf, errors, InsightError, messageOf } from './errors.ts';
 import type { HostModules } from './evaluate.ts';
 import { prepare } from './master.ts';
+import { didYouMean } from './nearest.ts';
 import { resolveOptions } from './options.ts';
 import { readAddons } from './read-addons.ts';
 import type { NamedAddon, ScriptSpec } from './script.ts';
@@ -54,5 +55,5 @@ async function findCommand(name: string, scripts: readonly ScriptSpec[], modules
       broken ??= error;
     }
   }
-  throw broken ?? errors.unknownCommand(name, known);
+  throw broken ?? errors.unknownCommand(name, didYouMean(name, known) || `; there are ${known.join(', ')}`);
 }

@@ -75,8 +75,7 @@ export const errors = coded({
     cause,
   ],
 
-  unknownCommand: (name: string, known: readonly string[]) =>
-    `no command "${name}"; there are ${known.join(', ')}, and no others in the addons of the config`,
+  unknownCommand: (name: string, hint: string) => `no command "${name}" here, nor in an addon of the config${hint}`,
   commandFailed: (name: string, cause: unknown) => [`${name}: ${messageOf(cause)}`, cause],
 
   fileExists: (path: string) => `${path} is there already: choose another name, or move it away`,

@@ -58,8 +58,14 @@ describe('a command of an addon', () => {
   });
 
   it('is named when there is no such', async () => {
-    const { code, output } = await run('-s', 'greeter.ts', 'gret');
-    assert.equal(code, 2);
-    assert.match(output, /no command "gret"; there are new, ca, greet, and no others/);
+    for (const [name, hint] of [
+      ['gret', / \(did you mean "greet"\?\)\n$/],
+      ['constructor', /; there are new, ca, greet\n$/],
+    ] as const) {
+      const { code, output } = await run('-s', 'greeter.ts', name);
+      assert.equal(code, 2);
+      assert.match(output, /^insight-dump: no command "\w+" here, nor in an addon of the config/);
+      assert.match(output, hint);
+    }
   });
 });
