@@ -34,7 +34,8 @@ export function formatPasswordFile(entries: PasswordFile): string {
 
 /** The key that a user has in the file, whatever code points it is written in. */
 export function keyOf(entries: PasswordFile, user: string): string {
-  if (entries.has(user)) return user;
+  // ASCII is composed as it is; there may be thousands of names to look for.
+  if (entries.has(user) || /^\p{ASCII}*$/u.test(user)) return user;
   return [...entries.keys()].find((key) => key.normalize() === user.normalize()) ?? user;
 }
 
