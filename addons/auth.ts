@@ -3,8 +3,8 @@
  * htpasswd file, and those that the command `insight-dump users` has added. What each part does stands in auth/.
  */
 import { type Client, defineAddon, describePath, type Tunnel } from 'insight-dump';
-import { type AccountFiles, accountFiles } from './auth/account-files.ts';
-import type { Account, AccountSource } from './auth/accounts.ts';
+import { accountFiles } from './auth/account-files.ts';
+import type { Account } from './auth/accounts.ts';
 import { readBasic } from './auth/basic.ts';
 import { type AuthContext, firstState } from './auth/context.ts';
 import { slowDown } from './auth/failures.ts';
@@ -69,14 +69,19 @@ export default defineAddon({
 
 const ANONYMOUS = 'anonymous';
 
+/** At a start, the first so many users are named. */
+const MAX_GREETED = 50;
+
 function greet({ options, paths, state, log }: AuthContext): void {
   const files = accountFiles(options, paths);
   const accounts = [...state.accounts.byName.values()];
-  const tell = (names: readonly string[], where: string) =>
-    log.info(`👥 users: ${names.slice(0, MAX_GREETED).join(', ')}${names.length > MAX_GREETED ? ', …' : ''}; ${where}`);
-  for (const [sources, file] of placesOf(files)) {
-    const names = accounts.filter(({ source }) => sources.includes(source)).map(({ name }) => name);
-    if (names.length > 0) tell(names, `their passwords are in ${describePath(file)}`);
+  for (const [file, some] of [
+    [files.passwords, accounts.filter(({ source }) => source !== 'htpasswd')],
+    [files.htpasswd, accounts.filter(({ source }) => source === 'htpasswd')],
+  ] as const) {
+    if (file === undefined || some.length === 0) continue;
+    const names = [...some.slice(0, MAX_GREETED).map(({ name }) => name), ...(some.length > MAX_GREETED ? ['…'] : [])];
+    log.info(`👥 users: ${names.join(', ')}; their passwords are in ${describePath(file)}`);
   }
   if (accounts.length === 0)
     log.info('👥 users: nobody yet: name them in options.auth.users, or use insight-dump users add');
@@ -85,20 +90,14 @@ function greet({ options, paths, state, log }: AuthContext): void {
     log.warn('whoever sends no credentials passes as the last user from that address, also where many share one (NAT)');
 }
 
-const MAX_GREETED = 50;
-
-function placesOf({ passwords, htpasswd }: AccountFiles): [readonly AccountSource[], string][] {
-  const places: [readonly AccountSource[], string][] = [[['config', 'user_auth.json'], passwords]];
-  if (htpasswd !== undefined) places.push([['htpasswd'], htpasswd]);
-  return places;
-}
-
-/** A client that sends no credentials: some send them only when they are asked, some forget them at times. */
+/**
+ * A client that sends no credentials: some send them only when they are asked, some forget them at times. It may be
+ * somebody else than who was disabled at that address, so it is asked then.
+ */
 function admitUnnamed(tunnel: Tunnel, ctx: AuthContext): void {
   const { client } = tunnel;
   const account = ctx.state.accounts.byName.get(recall(client.address, ctx) ?? '');
-  if (account?.disabled) turnAway(tunnel, ctx, account);
-  else if (account !== undefined) {
+  if (account?.disabled === false) {
     admit(client, ctx, account);
     say(ctx, `✅ ${account.name} is taken to be at ${client.address}, which sent no credentials`);
   } else if (ctx.options.required) {
