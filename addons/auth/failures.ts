@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { putBounded } from './bounded.ts';
-import type { AuthContext } from './context.ts';
 
 /** Wrong credentials. */
 export interface Failures {
@@ -33,16 +32,19 @@ export function noFailures(): Failures {
  * @param sinceMs when the try began, by `performance.now()`: the time that a check took counts
  * @returns false when so many answers are being held back that this one cannot be: it has to be refused
  */
-export async function slowDown(address: string, sinceMs: number, { state, signal }: AuthContext): Promise<boolean> {
-  const { failures } = state;
+export async function slowDown(
+  address: string,
+  sinceMs: number,
+  { state: { failures }, signal }: { readonly state: { readonly failures: Failures }; readonly signal: AbortSignal },
+): Promise<boolean> {
   const network = networkOf(address);
   const before = failures.byNetwork.get(network);
   const isRecent = before !== undefined && Date.now() - before.lastMs < FAILURE_WINDOW_MS;
   const entry = { count: (isRecent ? before.count : 0) + 1, lastMs: Date.now(), held: before?.held ?? 0 };
   putBounded(failures.byNetwork, network, entry, MAX_NETWORKS);
-  if (entry.count <= FREE_FAILURES) return true;
+  const delayMs = delayOf(entry.count);
+  if (delayMs === 0) return true;
   if (failures.held >= MAX_HELD || entry.held >= MAX_HELD_OF_ONE) return false;
-  const delayMs = Math.min(MAX_DELAY_MS, Math.floor(entry.count / FREE_FAILURES) * DELAY_STEP_MS);
   const hold = (by: 1 | -1) => {
     failures.held += by;
     const now = failures.byNetwork.get(network);
@@ -52,6 +54,12 @@ export async function slowDown(address: string, sinceMs: number, { state, signal
   await sleep(Math.max(0, sinceMs + delayMs - performance.now()), undefined, { signal }).catch(() => {});
   hold(-1);
   return true;
+}
+
+/** How long the answer to so many failures in a row is held back, in milliseconds. */
+export function delayOf(count: number): number {
+  if (count <= FREE_FAILURES) return 0;
+  return Math.min(MAX_DELAY_MS, Math.floor(count / FREE_FAILURES) * DELAY_STEP_MS);
 }
 
 /** Whoever has one IPv6 address has all of the same first half (RFC 4291, section 2.5.4). */
