@@ -10,7 +10,7 @@ export default defineConfig({
 
   options: {
     auth: {
-      // Each gets a password in logs/user_auth.json.
+      // Each gets a password in logs/user_auth.json. There are other ways to have users: see docs/auth.md.
       users: ['alice', 'bob'],
     },
   },

@@ -1,260 +1,145 @@
 /**
- * Decides who may use the proxy: Basic proxy authentication (RFC 7617) against a list of users. Each gets a password,
- * derived from a secret, in `logs/user_auth.json`; edit one there and it counts within a second.
+ * Decides who may use the proxy: Basic proxy authentication (RFC 7617) against users that the config names, those of an
+ * htpasswd file, and those that the command `insight-dump users` has added. What each part does stands in auth/.
  */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { chmod, readFile, stat } from 'node:fs/promises';
-import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type Context, defineAddon, type Tunnel } from 'insight-dump';
-import writeFileAtomic from 'write-file-atomic';
-import { z } from 'zod';
-
-const user = z
-  .string()
-  .min(1)
-  .refine((name) => !name.includes(':'), 'a user name cannot hold a colon: Basic authentication ends it there');
-
-const options = z.object({
-  users: z.array(user).default([]).describe('who may use the proxy'),
-  required: z.boolean().default(true).describe('false: who sends no credentials passes as "anonymous"'),
-  secret: z
-    .string()
-    .min(16)
-    .optional()
-    .describe('what passwords are derived from; made once and kept beside the CA when it is not given'),
-});
-
-declare module 'insight-dump' {
-  interface AddonOptions {
-    auth?: z.input<typeof options>;
-  }
-}
-
-interface State {
-  passwords: ReadonlyMap<string, string>;
-  /** Of the password file, when it was read last. */
-  modifiedMs: number;
-  checkedMs: number;
-  /** When something was last said about a key, so that it is not said for each of an editor's many connections. */
-  said: Map<string, number>;
-  /** Wrong credentials by client address. */
-  failures: Map<string, { count: number; lastMs: number }>;
-}
-
-type AuthContext = Context<z.infer<typeof options>, State>;
+import { type Client, defineAddon, describePath, type Tunnel } from 'insight-dump';
+import { accountFiles } from './auth/account-files.ts';
+import type { Account } from './auth/accounts.ts';
+import { readBasic } from './auth/basic.ts';
+import { type AuthContext, firstState } from './auth/context.ts';
+import { slowDown } from './auth/failures.ts';
+import { beginFollowing, follow } from './auth/following.ts';
+import { TooManyChecks } from './auth/hash-checks.ts';
+import { issuePasswords } from './auth/issued.ts';
+import { options } from './auth/options.ts';
+import { readRemembered, recall, remember } from './auth/remembered.ts';
+import { printable, say } from './auth/said.ts';
+import { usersCommand } from './auth/users-command.ts';
+import { verify } from './auth/verify.ts';
 
 export default defineAddon({
   name: 'auth',
   options,
   authenticates: true,
-  state: (): State => ({
-    passwords: new Map(),
-    modifiedMs: 0,
-    checkedMs: 0,
-    said: new Map(),
-    failures: new Map(),
-  }),
+  state: firstState,
+  commands: { users: usersCommand },
 
   async configure(ctx) {
+    const { options, state, paths } = ctx;
     await issuePasswords(ctx);
+    await beginFollowing(ctx);
+    if (options.rememberClients && state.remembered === undefined)
+      state.remembered = { byAddress: await readRemembered(paths), dirty: false, saved: Promise.resolve() };
   },
 
   running(ctx) {
-    const { users, required } = ctx.options;
-    const names = users.length > 0 ? users.join(', ') : 'nobody yet: name them in options.auth.users';
-    ctx.log.info(`👥 users: ${names}; their passwords are in ${path.relative('', passwordFile(ctx))}`);
-    if (!required) ctx.log.warn('whoever sends no credentials passes as "anonymous"');
+    greet(ctx);
+    void follow(ctx);
   },
+
+  done: ({ state }) => state.remembered?.saved,
 
   async connect(tunnel, ctx) {
     const { client, proxyAuthorization } = tunnel;
     if (proxyAuthorization === undefined) {
-      if (!ctx.options.required) client.user = ANONYMOUS;
-      else ask(tunnel, ctx, `🔑 ${client.address} was asked for credentials`);
+      admitUnnamed(tunnel, ctx);
       return;
     }
-    await rereadPasswords(ctx);
-    const candidates = readBasic(proxyAuthorization);
-    const known = candidates.find(({ user, password }) => isRight(ctx, user, password));
-    if (known === undefined) {
-      const name = candidates[0]?.user ?? '';
-      await slowDown(client.address, ctx);
-      ask(tunnel, ctx, `🔒 ${client.address} sent wrong credentials${name === '' ? '' : ` for ${printable(name)}`}`);
-      return;
+    const sinceMs = performance.now();
+    const readings = readBasic(proxyAuthorization);
+    const account = await verify(readings, client.address, ctx).catch(busyOr);
+    if (account === 'busy') putOff(tunnel, ctx);
+    else if (account === undefined) await refuse(tunnel, ctx, readings[0]?.user ?? '', sinceMs);
+    else if (account.disabled) turnAway(tunnel, ctx, account);
+    else {
+      admit(client, ctx, account);
+      remember(client.address, account.name, ctx);
+      say(ctx, `✅ ${account.name} is here, from ${client.address}`);
     }
-    ctx.state.failures.delete(client.address);
-    client.user = known.user;
-    say(ctx, `✅ ${known.user} is here, from ${client.address}`);
+  },
+
+  /** Tunnels live long: whoever is no user any more gets nothing more out of one that is looked into. */
+  requestHeaders(flow, ctx) {
+    const { state } = ctx;
+    if (!state.admitted.has(flow.client)) return;
+    const account = state.accounts.byName.get(flow.client.user ?? '');
+    if (account === undefined || account.disabled) flow.respond({ status: 403, body: TURNED_AWAY });
   },
 });
 
 const ANONYMOUS = 'anonymous';
 
-function ask(tunnel: Tunnel, ctx: AuthContext, message: string): void {
-  say(ctx, message);
+/** At a start, the first so many users are named. */
+const MAX_GREETED = 50;
+
+function greet({ options, paths, state, log }: AuthContext): void {
+  const files = accountFiles(options, paths);
+  const accounts = [...state.accounts.byName.values()];
+  for (const [file, some] of [
+    [files.passwords, accounts.filter(({ source }) => source !== 'htpasswd')],
+    [files.htpasswd, accounts.filter(({ source }) => source === 'htpasswd')],
+  ] as const) {
+    if (file === undefined || some.length === 0) continue;
+    const names = [...some.slice(0, MAX_GREETED).map(({ name }) => name), ...(some.length > MAX_GREETED ? ['…'] : [])];
+    log.info(`👥 users: ${names.join(', ')}; their passwords are in ${describePath(file)}`);
+  }
+  if (accounts.length === 0)
+    log.info('👥 users: nobody yet: name them in options.auth.users, or use insight-dump users add');
+  if (!options.required) log.warn('whoever sends no credentials passes as "anonymous"');
+  if (options.rememberClients)
+    log.warn('whoever sends no credentials passes as the last user from that address, also where many share one (NAT)');
+}
+
+/**
+ * A client that sends no credentials: some send them only when they are asked, some forget them at times. It may be
+ * somebody else than who was disabled at that address, so it is asked then.
+ */
+function admitUnnamed(tunnel: Tunnel, ctx: AuthContext): void {
+  const { client } = tunnel;
+  const account = ctx.state.accounts.byName.get(recall(client.address, ctx) ?? '');
+  if (account?.disabled === false) {
+    admit(client, ctx, account);
+    say(ctx, `✅ ${account.name} is taken to be at ${client.address}, which sent no credentials`);
+  } else if (ctx.options.required) {
+    say(ctx, `🔑 ${client.address} was asked for credentials`);
+    ask(tunnel);
+  } else client.user = ANONYMOUS;
+}
+
+function admit(client: Client, { state }: AuthContext, { name, groups }: Account): void {
+  client.user = name;
+  client.groups = groups;
+  state.admitted.add(client);
+}
+
+async function refuse(tunnel: Tunnel, ctx: AuthContext, name: string, sinceMs: number): Promise<void> {
+  const { address } = tunnel.client;
+  const wasHeld = await slowDown(address, sinceMs, ctx);
+  say(ctx, `🔒 ${address} sent wrong credentials${name === '' ? '' : ` for ${printable(name)}`}`);
+  if (wasHeld) ask(tunnel);
+  else tunnel.deny(429, { headers: { 'Retry-After': '60' }, body: 'insight-dump: too many wrong passwords.\n' });
+}
+
+function busyOr(error: unknown): 'busy' {
+  if (error instanceof TooManyChecks) return 'busy';
+  throw error;
+}
+
+function putOff(tunnel: Tunnel, ctx: AuthContext): void {
+  say(ctx, '⏳ more passwords are tried than can be checked');
+  tunnel.deny(503, { headers: { 'Retry-After': '5' }, body: 'insight-dump: too many passwords are being checked.\n' });
+}
+
+function turnAway(tunnel: Tunnel, ctx: AuthContext, { name }: Account): void {
+  say(ctx, `⛔ ${name} is disabled, and was turned away at ${tunnel.client.address}`);
+  tunnel.deny(403, { body: TURNED_AWAY });
+}
+
+const TURNED_AWAY = 'insight-dump: this user may not use the proxy (any more); your administrator knows why.\n';
+
+function ask(tunnel: Tunnel): void {
   tunnel.deny(407, {
     headers: { 'Proxy-Authenticate': 'Basic realm="insight-dump"' },
     body: 'insight-dump: a user name and password for this proxy are needed; your administrator has them.\n',
   });
-}
-
-// ------------------------------------------------------------------------------------------------------------ credentials
-
-interface Credentials {
-  readonly user: string;
-  readonly password: string;
-}
-
-/**
- * Reads a `Proxy-Authorization: Basic`. RFC 7617 leaves the encoding open: most clients send UTF-8, Java and Python's
- * requests Latin-1; bytes that could be either are read as both. The password begins after the first colon.
- */
-function readBasic(header: string): Credentials[] {
-  const [, encoded] = /^basic +([A-Za-z0-9+/_-]+=*) *$/i.exec(header) ?? [];
-  if (encoded === undefined) return [];
-  const bytes = Buffer.from(encoded, 'base64');
-  return [bytes.toString('utf8'), bytes.toString('latin1')].flatMap((text) => {
-    const colon = text.indexOf(':');
-    if (colon < 0) return [];
-    // Typed on another system, the same name may come in other code points.
-    return [{ user: text.slice(0, colon).normalize(), password: text.slice(colon + 1).normalize() }];
-  });
-}
-
-const PROCESS_KEY = randomBytes(32);
-
-/** Takes as long for a wrong user as for a wrong password, and for one that is nearly right. */
-function isRight({ options, state }: AuthContext, user: string, password: string): boolean {
-  const name = options.users.find((each) => each.normalize() === user);
-  const expected = name === undefined ? undefined : state.passwords.get(name)?.normalize();
-  const digest = (text: string) => createHmac('sha256', PROCESS_KEY).update(text).digest();
-  const equal = timingSafeEqual(digest(password), digest(expected ?? ''));
-  return equal && expected !== undefined && expected !== '';
-}
-
-/** So many wrong tries are free: editors try a wrong password some twenty times before they give up. */
-const FREE_FAILURES = 30;
-const FAILURE_WINDOW_MS = 60_000;
-const FAILURE_DELAY_MS = 1_000;
-const MAX_ADDRESSES = 10_000;
-
-async function slowDown(address: string, { state, signal }: AuthContext): Promise<void> {
-  const { failures } = state;
-  if (failures.size >= MAX_ADDRESSES) failures.clear();
-  const before = failures.get(address);
-  const recent = before !== undefined && Date.now() - before.lastMs < FAILURE_WINDOW_MS;
-  const count = (recent ? before.count : 0) + 1;
-  failures.set(address, { count, lastMs: Date.now() });
-  if (count > FREE_FAILURES) await sleep(FAILURE_DELAY_MS, undefined, { signal }).catch(() => {});
-}
-
-// -------------------------------------------------------------------------------------------------------------- passwords
-
-function passwordFile({ paths }: AuthContext): string {
-  return path.join(paths.logs, 'user_auth.json');
-}
-
-/** Sees that each user has a password in the file. Those that are there stay. */
-async function issuePasswords(ctx: AuthContext): Promise<void> {
-  const file = passwordFile(ctx);
-  const entries = await readPasswords(file);
-  const missing = ctx.options.users.filter((name) => !isPassword(entries[name]));
-  if (missing.length > 0) {
-    const secret = ctx.options.secret ?? (await keptSecret(ctx.paths.confdir));
-    for (const name of missing) entries[name] = derivePassword(secret, name);
-    await writeFileAtomic(file, `${JSON.stringify(entries, null, 2)}\n`, { mode: 0o600 });
-  } else if (ctx.options.users.length > 0) {
-    await chmod(file, 0o600);
-  }
-  await takeOver(ctx, entries);
-}
-
-/** Editors send no credentials at all for an empty password, so an empty one is none. */
-function isPassword(entry: unknown): entry is string {
-  return typeof entry === 'string' && entry !== '';
-}
-
-function derivePassword(secret: string, name: string): string {
-  return createHmac('sha256', secret).update(name).digest('hex').slice(0, PASSWORD_LENGTH);
-}
-
-const PASSWORD_LENGTH = 24;
-
-/** @throws when the file is there but is no JSON object: it is not ours to overwrite then */
-async function readPasswords(file: string): Promise<Record<string, unknown>> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw error;
-  }
-  try {
-    return { ...z.record(z.string(), z.unknown()).parse(JSON.parse(text)) };
-  } catch {
-    // The parser's message would quote from the file.
-    throw new Error(`${path.relative('', file)} is no JSON object of {"user": "password"}; repair it or move it away`);
-  }
-}
-
-async function takeOver({ state, ...ctx }: AuthContext, entries: Record<string, unknown>): Promise<void> {
-  state.passwords = new Map(Object.entries(entries).filter((entry): entry is [string, string] => isPassword(entry[1])));
-  const stats = await stat(path.join(ctx.paths.logs, 'user_auth.json')).catch(() => undefined);
-  state.modifiedMs = stats?.mtimeMs ?? 0;
-  state.checkedMs = Date.now();
-}
-
-const REREAD_AFTER_MS = 1_000;
-
-/** Takes over what an administrator has changed in the file. */
-async function rereadPasswords(ctx: AuthContext): Promise<void> {
-  const { state } = ctx;
-  if (Date.now() - state.checkedMs < REREAD_AFTER_MS) return;
-  state.checkedMs = Date.now();
-  try {
-    const { mtimeMs } = await stat(passwordFile(ctx));
-    if (mtimeMs === state.modifiedMs) return;
-    await takeOver(ctx, await readPasswords(passwordFile(ctx)));
-    ctx.log.info(`🔑 ${path.relative('', passwordFile(ctx))} has been read again`);
-  } catch (error) {
-    if (!said(ctx, 'unreadable'))
-      ctx.log.warn(`${(error as Error).message}; the passwords read before still count`, error);
-  }
-}
-
-/** The secret beside the CA, made when it is first needed. */
-async function keptSecret(confdir: string): Promise<string> {
-  const file = path.join(confdir, 'auth.secret');
-  try {
-    return (await readFile(file, 'utf8')).trim();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    const secret = randomBytes(32).toString('hex');
-    await writeFileAtomic(file, `${secret}\n`, { mode: 0o600 });
-    return secret;
-  }
-}
-
-// ---------------------------------------------------------------------------------------------------------------- saying
-
-const SAY_AGAIN_AFTER_MS = 60 * 60 * 1000;
-const MAX_SAID = 10_000;
-
-/** Says it once an hour; to the debug log otherwise. */
-function say(ctx: AuthContext, message: string): void {
-  if (said(ctx, message)) ctx.log.debug(message);
-  else ctx.log.info(message);
-}
-
-function said({ state }: AuthContext, key: string): boolean {
-  if (state.said.size >= MAX_SAID) state.said.clear();
-  const recently = Date.now() - (state.said.get(key) ?? Number.NEGATIVE_INFINITY) < SAY_AGAIN_AFTER_MS;
-  if (!recently) state.said.set(key, Date.now());
-  return recently;
-}
-
-/** A name as the client sent it: it must not speak to the terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, '·').slice(0, 64);
 }

@@ -111,9 +111,35 @@ export interface Addon<Schema extends OptionsSchema = OptionsSchema, State = unk
   state?(): State;
   /**
    * Say `true` when your `connect` hook decides who may use the proxy. Without such an addon the proxy listens on
-   * loopback addresses only.
+   * loopback addresses only. When that hook fails or takes too long, nobody gets in by it.
    */
   authenticates?: boolean;
+  /**
+   * Commands for the command line: `insight-dump users add alice` runs the command `users` of the first addon in the
+   * config that has one, with `['add', 'alice']`. No hook is called for it, and a proxy that runs is not told: what a
+   * command is to change there goes by files.
+   */
+  commands?: Readonly<Record<string, Command<OptionsOf<Schema>>>>;
+}
+
+/**
+ * A command of an addon. What it returns is printed as it stands. What it throws is said in one line, with exit code 1;
+ * with 2, for wrong usage, if it comes from `ctx.usage()` or from Node's `util.parseArgs`.
+ */
+export type Command<Options = unknown> = (
+  args: readonly string[],
+  ctx: CommandContext<Options>,
+) => string | Promise<string>;
+
+/** What a command gets. */
+export interface CommandContext<Options = unknown> {
+  /** The addon's options, by config and flags. */
+  readonly options: Options;
+  readonly paths: Paths;
+  /** Where the proxy listens by config and flags. */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Makes an error that says how the command is used. */
+  usage(message: string): Error;
 }
 
 /** Any schema object with zod's `safeParse`. `shape`, where there is one, names the options that exist. */
@@ -144,8 +170,17 @@ export interface Context<Options = unknown, State = unknown> {
   readonly signal: AbortSignal;
   /** Yours; survives reloads of this addon, but not a restart of the proxy. */
   readonly state: State;
-  /** Folders to write to. */
-  readonly paths: { readonly logs: string; readonly confdir: string };
+  readonly paths: Paths;
+}
+
+/** Folders, absolute. */
+export interface Paths {
+  /** For records and whatever else you write. */
+  readonly logs: string;
+  /** For secrets. */
+  readonly confdir: string;
+  /** Where the config file lies: relative paths in options count from there. */
+  readonly config: string;
 }
 
 /** One line on the console, one JSON object in the log file. `detail` goes to the file; an Error's stack does too. */
@@ -167,6 +202,8 @@ export interface Client {
   readonly port: number;
   /** Set by the addon that authenticates. */
   user: string | undefined;
+  /** The groups (teams, departments) that the user is in, as when the tunnel was opened. Set beside `user`. */
+  groups: readonly string[];
 }
 
 /** A client's TCP connection as such. Who the user is shows later, in `connect`. */
@@ -387,6 +424,8 @@ export interface CopilotExchange {
   readonly id: string;
   /** Whose it is, for records and counts: the client's user, until an addon says another name. */
   user: string;
+  /** What the user is in. */
+  readonly groups: readonly string[];
   readonly endpoint: CopilotEndpoint;
   /** Ghost text, or what is asked in words. */
   readonly kind: UsageKind;

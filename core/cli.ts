@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import packageJson from '../package.json' with { type: 'json' };
+import { runAddonCommand } from './addon-command.ts';
 import { caCommand } from './ca-command.ts';
 import { InsightError, messageOf } from './errors.ts';
 import { readArguments } from './flags.ts';
@@ -15,7 +16,13 @@ const MODULES = { 'insight-dump': api };
 
 const EXIT_CANNOT_START = 1;
 const EXIT_USAGE = 2;
-const USAGE_CODES: ReadonlySet<string> = new Set(['usage', 'setInvalid', 'connectToInvalid', 'upstreamInvalid']);
+const USAGE_CODES: ReadonlySet<string> = new Set([
+  'usage',
+  'unknownCommand',
+  'setInvalid',
+  'connectToInvalid',
+  'upstreamInvalid',
+]);
 
 // Stacks name the lines of TypeScript. It has to be said before the first addon is loaded.
 process.setSourceMapsEnabled(true);
@@ -34,6 +41,8 @@ async function main(): Promise<void> {
       return writeStarter(invocation.name);
     case 'ca':
       return caCommand(invocation);
+    case 'addon':
+      return runAddonCommand(invocation, MODULES);
   }
 }
 

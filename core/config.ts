@@ -41,6 +41,8 @@ export interface Flags {
 export interface Settings {
   readonly scripts: readonly ScriptSpec[];
   readonly options: OptionSources;
+  /** The folder that relative paths count from. */
+  readonly home: string;
   /** Addons that the config or the flags set options of, and where they say so. */
   readonly optionsFor: readonly { addon: string; source: string }[];
   /** Names that options may be set for although their addon is not loaded: it may be switched on later. */
@@ -83,6 +85,7 @@ export function settle(flags: Flags, { config, path: file }: ConfigFile): Settin
   const environment = parseSet(SET_VARIABLE, flags.setByEnvironment ?? []);
   const given = config.options ?? {};
   return {
+    home,
     scripts: scriptsOf(flags, entries, home),
     options: {
       given: (addon) => (given[addon] ?? {}) as Record<string, unknown>,

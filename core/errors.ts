@@ -75,6 +75,9 @@ export const errors = coded({
     cause,
   ],
 
+  unknownCommand: (name: string, hint: string) => `no command "${name}" here, nor in an addon of the config${hint}`,
+  commandFailed: (name: string, cause: unknown) => [`${name}: ${messageOf(cause)}`, cause],
+
   fileExists: (path: string) => `${path} is there already: choose another name, or move it away`,
 
   // configuration

@@ -8,7 +8,8 @@ import type { LogSettings } from './log.ts';
 export type Invocation =
   | { readonly command: 'run' | 'options'; readonly flags: Flags; readonly level: LogSettings['level'] }
   | { readonly command: 'new'; readonly name: string }
-  | ({ readonly command: 'ca' } & CaRequest);
+  | ({ readonly command: 'ca' } & CaRequest)
+  | { readonly command: 'addon'; readonly name: string; readonly args: readonly string[]; readonly flags: Flags };
 
 const INTRODUCTION = `$0 [-s script]…
 
@@ -58,7 +59,8 @@ export async function readArguments(
   env: NodeJS.ProcessEnv,
   version: string,
 ): Promise<Invocation> {
-  let invocation: Invocation | undefined;
+  let invocation = await readAddonCommand(args, env);
+  if (invocation !== undefined) return invocation;
   await yargs(args)
     .scriptName('insight-dump')
     .usage(INTRODUCTION)
@@ -87,6 +89,7 @@ export async function readArguments(
         invocation = { command: 'ca', confdir, rotate: action === 'rotate', only: only ?? [] };
       },
     )
+    .epilogue('Addons bring commands of their own: insight-dump users --help')
     .version(version)
     .help()
     .alias('help', 'h')
@@ -98,6 +101,25 @@ export async function readArguments(
     .parseAsync();
   // Help and version have been printed.
   return invocation ?? process.exit(0);
+}
+
+/** Commands of the proxy itself. All others are those of addons, which are not known before the config is read. */
+const OWN_COMMANDS: readonly unknown[] = ['new', 'ca'];
+
+/** The command of an addon, if it is one: with the flags that say which config counts, and all else as it stands. */
+async function readAddonCommand(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Invocation | undefined> {
+  const argv = await yargs(args)
+    .options(RUN_OPTIONS)
+    .parserConfiguration({ 'unknown-options-as-args': true, 'parse-positional-numbers': false })
+    .help(false)
+    .version(false)
+    .fail((message, error) => {
+      throw errors.usage(message ?? messageOf(error));
+    })
+    .parseAsync();
+  const [name = '-', ...rest] = argv._.map(String);
+  if (name.startsWith('-') || OWN_COMMANDS.includes(name)) return undefined;
+  return { command: 'addon', name, args: rest, flags: flagsOf(argv, env) };
 }
 
 type RunArguments = ArgumentsCamelCase<InferredOptionTypes<typeof RUN_OPTIONS>>;

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { Addon, Context, Log } from './addon.ts';
+import type { Addon, Log, Paths } from './addon.ts';
 import { Chain, type Instance, type Slot } from './chain.ts';
 import { errors, messageOf } from './errors.ts';
 import { Faults } from './faults.ts';
@@ -19,7 +19,7 @@ export interface OptionSources {
 
 export interface HostSettings {
   readonly log: ChildLog;
-  readonly paths: Context['paths'];
+  readonly paths: Paths;
   readonly limits: HostLimits;
 }
 

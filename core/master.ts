@@ -54,7 +54,7 @@ export class Master {
     this.#given = given;
     this.#settings = settings;
     this.#log = logs.child();
-    const paths = { logs: settings.fixed.logs, confdir: confdirOf(flags) };
+    const paths = { logs: settings.fixed.logs, confdir: confdirOf(flags), config: settings.home };
     this.#host = new Host({ log: logs, paths, limits: limitsOf(settings) }, settings.options);
     this.#watcher = new Watcher(
       flags.watch ?? 'events',

@@ -35,7 +35,8 @@ export class Pin {
   /**
    * Runs a hook of every addon that has it, in order. Returns a promise only when an addon made one.
    *
-   * @throws InsightError `requiredAddonFailed`, when an addon that traffic may not go without failed
+   * @throws InsightError `requiredAddonFailed`, when an addon that traffic may not go without failed, or one in `connect`
+   * that authenticates
    */
   dispatch<Hook extends TrafficHook>(hook: Hook, ...subject: HookArguments[Hook]): void | Promise<void> {
     const takers = this.chain.takers[hook];
@@ -89,6 +90,8 @@ export class Pin {
 
   #fault(instance: Instance, hook: TrafficHook, error: unknown): void {
     this.#host.fault(instance, hook, error);
-    if (instance.required) throw errors.requiredAddonFailed(instance.name);
+    // Nobody gets in because whoever asks for passwords broke down, or took too long.
+    const wasAskedWho = hook === 'connect' && instance.addon.authenticates === true;
+    if (instance.required || wasAskedWho) throw errors.requiredAddonFailed(instance.name);
   }
 }

@@ -14,6 +14,10 @@ const FIELDS: Readonly<Record<string, { readonly expected: string; is(value: unk
     is: (value) => typeof (value as { safeParse?: unknown } | null)?.safeParse === 'function',
   },
   state: { expected: 'a function that returns the first state', is: (value) => typeof value === 'function' },
+  commands: {
+    expected: 'an object of functions',
+    is: (value) => typeof value === 'object' && Object.values(value ?? {}).every((each) => typeof each === 'function'),
+  },
   authenticates: { expected: 'true or false', is: (value) => typeof value === 'boolean' },
 };
 

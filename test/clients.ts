@@ -30,6 +30,16 @@ export async function curl(
   }
 }
 
+/** Why a test with that command cannot run; false if it can. The arguments are those of some run that does no harm. */
+export async function missing(command: string, ...args: readonly string[]): Promise<string | false> {
+  try {
+    await promisify(execFile)(command, args);
+    return false;
+  } catch {
+    return `${command} is not installed`;
+  }
+}
+
 /** A dispatcher for undici's `fetch` and everything built on it. */
 export function proxyAgent(proxy: ProxyProcess, user: string, options: { h2?: boolean } = {}): ProxyAgent {
   const login = `${user}:${proxy.password(user)}`;
@@ -101,6 +111,24 @@ export async function connectTo(proxy: ProxyProcess, user: string | undefined, a
   if (!answer.toString('latin1').startsWith(GRANTED)) throw new Error(`no tunnel: ${answer.toString('latin1')}`);
   socket.unshift(answer.subarray(GRANTED.length));
   return socket;
+}
+
+/** Asks for a tunnel with these credentials, and looks at the answer only. */
+export async function tryTunnel(
+  proxy: ProxyProcess,
+  host: string,
+  user: string,
+  password: string,
+  encoding: BufferEncoding = 'utf8',
+): Promise<{ status: number; text: string }> {
+  const connection = await RawConnection.open(proxy.port);
+  const answer = await connection.ask(
+    `CONNECT ${host}:443 HTTP/1.1`,
+    `Host: ${host}:443`,
+    `Proxy-Authorization: ${basic(user, password, encoding)}`,
+  );
+  connection.socket.destroy();
+  return answer;
 }
 
 /** Opens a tunnel and speaks TLS in it, with the host's own name unless another is given. */

@@ -47,7 +47,7 @@ export function makeHost(
 ): HostKit {
   const log = new MemoryLog();
   const limits = { hookTimeoutMs: 5_000, lifecycleTimeoutMs: 100, drainMs: 100, ...settings.limits };
-  const paths = { logs: settings.logs ?? '/nowhere', confdir: settings.confdir ?? '/nowhere' };
+  const paths = { logs: settings.logs ?? '/nowhere', confdir: settings.confdir ?? '/nowhere', config: '/nowhere' };
   const host = new Host({ log, paths, limits }, sourcesOf(settings.options));
   return {
     host,

@@ -109,6 +109,18 @@ describe('the kit', () => {
     assert.ok(!existsSync(addon.paths.logs));
   });
 
+  it('says of a flow who asks, and in which groups they are', async () => {
+    const addon = await testAddon(
+      defineAddon({
+        responseHeaders: ({ client, response }) => response.headers.set('x', `${client.user} ${client.groups}`),
+      }),
+    );
+    const { received } = await addon.run(makeFlow({ user: 'bob', groups: ['red', 'blue'] }));
+    assert.equal(received?.headers.get('x'), 'bob red,blue');
+    assert.deepEqual(makeTunnel().client.groups, []);
+    await addon.stop();
+  });
+
   it('fails with what a hook throws, which the proxy would only say', async () => {
     const throws = () => {
       throw new RangeError('mine');

@@ -52,6 +52,8 @@ export interface ProxyOptions {
   readonly openFiles?: number;
   /** Listen where the config says, not on a port that is free. */
   readonly listenByConfig?: boolean;
+  /** What it reads on standard input, which has an end. */
+  readonly input?: string;
   /** Run in the folder that an earlier one left, instead of a new one. */
   readonly folder?: string;
 }
@@ -73,6 +75,7 @@ export class CliProcess {
     folder,
     listenByConfig = false,
     openFiles,
+    input,
   }: ProxyOptions) {
     const all = { ...files, ...(config !== undefined && { 'addons.config.ts': config }) };
     this.folder = makeFolder(upstream === undefined ? all : { ...all, 'upstream-ca.pem': upstream.ca }, folder);
@@ -90,8 +93,9 @@ export class CliProcess {
     this.#process = spawn(command, rest, {
       cwd: this.folder,
       env: { ...process.env, NO_COLOR: '1', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
+    this.#process.stdin?.on('error', () => {}).end(input);
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.output += text;

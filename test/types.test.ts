@@ -79,7 +79,9 @@ describe('the editor of an author with only insight-dump installed', () => {
     'proxyAuthorization',
   ]);
   offers('the settings of the config', config('|'), ['addons', 'options', 'listenPort', 'allowHosts']);
-  offers('the options of a shipped addon', config('options: { auth: { | } }'), ['users', 'required', 'secret']);
+  offers('the options of a shipped addon', config('options: { auth: { | } }'), [
+    ...['users', 'htpasswd', 'groups', 'disabled', 'required', 'secret', 'rememberClients'],
+  ]);
   offers('the kit', `import { | } from 'insight-dump/testing';`, ['makeFlow', 'testAddon', 'testScript', 'tempScript']);
 
   const refuses = (what: string, text: string, problem: RegExp) =>
@@ -130,7 +132,8 @@ describe('the editor of an author with only insight-dump installed', () => {
     configure(ctx, changed) { changed.has('header'); },
     running(ctx) { ctx.signal.addEventListener('abort', () => {}); },
     async done() {},
-    connect(tunnel) { tunnel.client.user = 'a'; tunnel.deny(407, { headers: { a: 'b' }, body: 'c' }); },
+    commands: { say: ([word], ctx) => { if (!word) throw ctx.usage('a word'); return word + ctx.options.header; } },
+    connect(tunnel) { tunnel.client.user = 'a'; tunnel.client.groups = ['b']; tunnel.deny(407, { headers: { a: 'b' }, body: 'c' }); },
     requestHeaders(flow) { flow.request.buffer(); flow.request.url = 'https://example.com'; },
     request(flow) { flow.request.body.set(flow.request.body.text()); },
     responseHeaders(flow, ctx) {

@@ -31,6 +31,7 @@ export interface Findings {
 export class DecodedExchange implements CopilotExchange {
   readonly id: string;
   user: string;
+  readonly groups: readonly string[];
   readonly endpoint: CopilotExchange['endpoint'];
   readonly kind: CopilotExchange['kind'];
   readonly transport: CopilotExchange['transport'];
@@ -64,6 +65,7 @@ export class DecodedExchange implements CopilotExchange {
     const asked = readRequest(endpoint, request);
     this.id = findings.id;
     this.user = flow.client.user ?? 'anonymous';
+    this.groups = flow.client.groups;
     this.endpoint = endpoint;
     this.kind = kind;
     this.transport = findings.transport;

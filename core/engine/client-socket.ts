@@ -10,6 +10,7 @@ export class ClientSocket implements ClientConnection {
   readonly port: number;
   /** Whoever the last wish on it came from. */
   user: string | undefined;
+  groups: readonly string[] = [];
   /** Answers that are on their way on it, or still to be made. */
   readonly answers = new Set<ServerResponse>();
   /** It is a tunnel, or about to be. */

@@ -243,7 +243,7 @@ export class FrontDoor {
     const connection = this.#connections.get(socket) ?? new ClientSocket(socket);
     const { id, address, port } = connection;
     // Each wish has a client of its own: on one connection, plain requests may come from several users.
-    const client: Client = { id, address, port, user: undefined };
+    const client: Client = { id, address, port, user: undefined, groups: [] };
     // Nothing says yet which name a client wants that asks for an address: it would get a certificate of another.
     const isAddress = kind === 'connect' && net.isIP(target.host) !== 0;
     const decision = !isAddress && this.#handlers.intercepts(target, client) ? 'intercept' : 'passthrough';
@@ -261,6 +261,7 @@ export class FrontDoor {
       pin.release();
     }
     connection.user = client.user;
+    connection.groups = client.groups;
     return tunnel;
   }
 

@@ -6,7 +6,7 @@ import { type Context, type CopilotExchange, defineAddon, type Flow, type UsageK
 import { z } from 'zod';
 
 const options = z.object({
-  teams: z.record(z.string(), z.string()).default({}).describe('team of each user'),
+  teams: z.record(z.string(), z.string()).default({}).describe('team of each user; of others it is their first group'),
   others: z.string().default('others').describe('team of whoever is in none'),
 });
 
@@ -22,7 +22,8 @@ function count({ kind, counted }: CopilotExchange, flow: Flow, ctx: TeamContext)
   const { options, state } = ctx;
   if (counted.as !== 'turn' && counted.as !== 'completion') return;
   // By map, since a user may be called `constructor`.
-  const team = new Map(Object.entries(options.teams)).get(flow.client.user ?? '') ?? options.others;
+  const team =
+    new Map(Object.entries(options.teams)).get(flow.client.user ?? '') ?? flow.client.groups[0] ?? options.others;
   const counts = state.teams.get(team) ?? { chat: 0, completions: 0 };
   counts[kind] += 1;
   state.teams.set(team, counts);

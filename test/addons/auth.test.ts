@@ -89,6 +89,18 @@ describe('the auth addon', () => {
     assert.ok(performance.now() - began < 500);
   });
 
+  it('refuses who guesses so much that no more answers can be held back, and lets right ones in meanwhile', async () => {
+    const test = await start({ users: ['alice'] });
+    for (let i = 0; i < 30; i++) await ask(test, basic('alice', `guess ${i}`));
+    const held = Array.from({ length: 10 }, (_, i) => ask(test, basic('alice', `held ${i}`)));
+    for (let i = 0; i < 10; i++) {
+      const { answer } = await ask(test, basic('alice', `refused ${i}`));
+      assert.equal(answer?.status, 429);
+    }
+    assert.equal((await ask(test, basic('alice', passwords().alice as string))).client.user, 'alice');
+    for (const { answer } of await Promise.all(held)) assert.equal(answer?.status, 407);
+  });
+
   it('says that somebody is here once, not for each of an editor’s many connections', async () => {
     const test = await start({ users: ['alice'] });
     for (let i = 0; i < 5; i++) await ask(test, basic('alice', passwords().alice as string));

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Addon } from '../../core/addon.ts';
 import { makeHost, said, scriptOf, sourcesOf } from '../host-kit.ts';
-import { makeFlow } from '../kit.ts';
+import { makeFlow, makeTunnel } from '../kit.ts';
 
 const never = () => new Promise<void>(() => {});
 
@@ -101,6 +101,21 @@ describe('dispatching a hook', () => {
     const pin = host.pin();
     assert.throws(() => pin.dispatch('request', makeFlow()), { code: 'requiredAddonFailed' });
     pin.release();
+  });
+
+  it('fails when an addon that authenticates fails to say who it is, and only then', async () => {
+    const { host, use } = makeHost({ limits: { hookTimeoutMs: 10 } });
+    const fails = () => {
+      throw new Error('no');
+    };
+    const hangs = () => new Promise(() => {});
+    for (const connect of [fails, hangs]) {
+      await use({ name: 'gate', authenticates: true, connect, requestHeaders: connect });
+      const pin = host.pin();
+      await assert.rejects(async () => pin.dispatch('connect', makeTunnel()), { code: 'requiredAddonFailed' });
+      await pin.dispatch('requestHeaders', makeFlow());
+      pin.release();
+    }
   });
 
   it('is blocked by a required script without addons', () => {

@@ -91,7 +91,7 @@ describe('an error of an addon', () => {
     const file = path.join(folder, 'mine.ts');
     const log = new MemoryLog();
     const limits = { hookTimeoutMs: 100, lifecycleTimeoutMs: 100, drainMs: 100 };
-    const host = new Host({ log, paths: { logs: '', confdir: '' }, limits }, sourcesOf());
+    const host = new Host({ log, paths: { logs: '', confdir: '', config: '' }, limits }, sourcesOf());
     const spec = { path: file, name: 'mine', required: false };
     const instances = await host.prepare(evaluateScript(spec, await compile(file), {}, silent));
     host.apply([{ script: file, name: 'mine', required: false, instances }]);

@@ -77,6 +77,11 @@ describe('the guide for authors', () => {
     assert.equal(typeof found === 'string' ? found : '', '');
   });
 
+  it('has a command that runs', async () => {
+    const { stdout } = await shell(commandWith('price 100'));
+    assert.equal(stdout, '4.00 dollars\n');
+  });
+
   it('has a test that passes', async () => {
     await shell(commandWith('node --test'));
   });
@@ -153,7 +158,7 @@ describe('the guide for authors', () => {
     });
 
     it('all of them', () => {
-      const others = ['limit.test.mjs', 'addons.config.ts', 'package.json'];
+      const others = ['limit.test.mjs', 'addons.config.ts', 'package.json', 'price.ts'];
       assert.deepEqual(
         Object.keys(files)
           .filter((file) => !others.includes(file))

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
+import { missing } from '../clients.ts';
 import type { FakeCopilot } from '../fake-copilot.ts';
 import { type ProxyProcess, ROOT } from '../proxy-process.ts';
 import { API_HOST, chatRequest } from '../requests.ts';
@@ -13,16 +14,6 @@ import { setStage } from '../stage.ts';
 const run = promisify(execFile);
 const URL = `https://${API_HOST}/chat/completions`;
 const fixture = (name: string) => path.join(ROOT, 'test/fixtures/clients', name);
-
-/** Why a client's test cannot run; false if it can. */
-const missing = async (command: string, ...args: readonly string[]): Promise<string | false> => {
-  try {
-    await run(command, args);
-    return false;
-  } catch {
-    return `${command} is not installed`;
-  }
-};
 
 describe('clients that are not of Node', async () => {
   let proxy: ProxyProcess;

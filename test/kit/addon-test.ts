@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Addon, WebSocketClose, WebSocketMessage } from '../../core/addon.ts';
+import type { Addon, Paths, WebSocketClose, WebSocketMessage } from '../../core/addon.ts';
 import { Host, type HostLimits, type OptionSources } from '../../core/host.ts';
 import * as api from '../../core/index.ts';
 import type { Pin } from '../../core/pin.ts';
@@ -23,6 +23,8 @@ export interface TestOptions {
   /** Folders for what it writes; temporary ones that `stop()` removes when they are not given. */
   readonly logs?: string;
   readonly confdir?: string;
+  /** The folder that relative paths in options count from. */
+  readonly config?: string;
   readonly limits?: Partial<HostLimits>;
 }
 
@@ -45,17 +47,21 @@ class TestHost extends Host {
 /** An addon that lives, and the flows that run through it. */
 export class AddonTest {
   readonly log = new MemoryLog();
-  readonly paths: { readonly logs: string; readonly confdir: string };
+  readonly paths: Paths;
   /** The host that holds it, as the proxy's does. */
   readonly host: TestHost;
   #options: Readonly<Record<string, unknown>>;
   readonly #temporary: string | undefined;
 
-  constructor({ options = {}, logs, confdir, limits }: TestOptions) {
+  constructor({ options = {}, logs, confdir, config, limits }: TestOptions) {
     this.#options = options;
-    this.#temporary = logs === undefined || confdir === undefined ? temporaryFolder() : undefined;
-    const folder = this.#temporary ?? '';
-    this.paths = { logs: logs ?? path.join(folder, 'logs'), confdir: confdir ?? path.join(folder, 'conf') };
+    this.#temporary = [logs, confdir, config].includes(undefined) ? temporaryFolder() : undefined;
+    const inside = (name: string) => path.join(this.#temporary ?? '', name);
+    this.paths = {
+      logs: logs ?? inside('logs'),
+      confdir: confdir ?? inside('conf'),
+      config: config ?? inside('config'),
+    };
     for (const each of Object.values(this.paths)) mkdirSync(each, { recursive: true });
     const all = { hookTimeoutMs: 10_000, lifecycleTimeoutMs: 5_000, drainMs: 1_000, ...limits };
     this.host = new TestHost({ log: this.log, paths: this.paths, limits: all }, this.sources());

@@ -20,6 +20,8 @@ export interface FlowParts {
   readonly body?: BodyGiven;
   /** Who asks; undefined for nobody. Default `alice`. */
   readonly user?: string | undefined;
+  /** The groups that the user is in. Default none. */
+  readonly groups?: readonly string[];
   /** IP address of the client. */
   readonly address?: string;
   /** What the upstream answers. */
@@ -40,12 +42,18 @@ export class TestFlow extends HttpFlow {
   readonly requestChunks: readonly Buffer[];
 
   constructor(parts: FlowParts = {}) {
-    const { url = 'https://api.githubcopilot.com/', body = '', headers = {}, address = '10.0.0.1' } = parts;
+    const {
+      url = 'https://api.githubcopilot.com/',
+      body = '',
+      headers = {},
+      address = '10.0.0.1',
+      groups = [],
+    } = parts;
     const chunks = chunksOf(body);
     const { method = chunks.length === 0 ? 'GET' : 'POST' } = parts;
     const user = 'user' in parts ? parts.user : 'alice';
     const head = { method, target: TARGET, path: '/', headers: headersOf(headers), httpVersion: '2.0' } as const;
-    super({ id: 'client-1', address, port: 50_000, user }, new HttpRequest(head, BODY_LIMIT_BYTES));
+    super({ id: 'client-1', address, port: 50_000, user, groups }, new HttpRequest(head, BODY_LIMIT_BYTES));
     // Sets the host header too, as a client would.
     this.request.url = url;
     this.upstream = parts.response;
@@ -79,7 +87,7 @@ export function makeTunnel(
   } = {},
 ): TunnelRequest {
   const { kind = 'connect', host = TARGET.host, port = TARGET.port, decision = 'intercept' } = parts;
-  const client = { id: 'client-1', address: parts.address ?? '10.0.0.1', port: 50_000, user: undefined };
+  const client = { id: 'client-1', address: parts.address ?? '10.0.0.1', port: 50_000, user: undefined, groups: [] };
   return new TunnelRequest({ kind, client, host, port, decision, headers: headersOf(parts.headers ?? {}) });
 }
 

@@ -80,7 +80,10 @@ describe('a WebSocket relay', () => {
 function flowOf(): HttpFlow {
   const target = { scheme: 'https', host: 'example.com', port: 443 } as const;
   const head = { method: 'GET', target, path: '/', headers: new Headers(), httpVersion: '1.1' } as const;
-  return new HttpFlow({ id: '1', address: '127.0.0.1', port: 1, user: undefined }, new HttpRequest(head, 0));
+  return new HttpFlow(
+    { id: '1', address: '127.0.0.1', port: 1, user: undefined, groups: [] },
+    new HttpRequest(head, 0),
+  );
 }
 
 /** On a chain of one addon whose hook notes messages, and sometimes takes its time. */

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { Refusals } from '../../../core/engine/refusals.ts';
 
 describe('a client that refuses a certificate', () => {
-  const alice = { id: '1', address: '10.0.0.1', port: 1, user: 'alice' };
-  const bob = { id: '2', address: '10.0.0.2', port: 1, user: 'bob' };
+  const alice = { id: '1', address: '10.0.0.1', port: 1, user: 'alice', groups: [] };
+  const bob = { id: '2', address: '10.0.0.2', port: 1, user: 'bob', groups: [] };
 
   it('is news once for each client and host', () => {
     const refusals = new Refusals();

@@ -38,6 +38,14 @@ describe('count-by-team', () => {
     assert.deepEqual(read().teams, { guests: { chat: 2, completions: 0 } });
   });
 
+  it('takes the first group of users for their team where it is told of none', async (t) => {
+    const example = await startExample(t, 'count-by-team', { teams }, { logs });
+    await run(example, { user: 'dave', groups: ['green', 'red'] });
+    await run(example, { user: 'carol', groups: ['green'] });
+    await example.stop();
+    assert.deepEqual(Object.keys(read().teams), ['green', 'blue']);
+  });
+
   it('takes nothing that all objects have for a user or a team', async (t) => {
     const example = await startExample(t, 'count-by-team', { teams: { alice: '__proto__' } }, { logs });
     for (const user of ['alice', 'constructor', '__proto__', 'toString']) await run(example, { user });
