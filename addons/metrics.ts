@@ -62,6 +62,7 @@ export default defineAddon({
 
   exchange(exchange, _flow, ctx: MetricsContext) {
     const { as } = exchange.counted;
+    if (exchange.keep === 'nothing') return;
     if (as === 'turn' || as === 'completion') countUse(exchange, as, ctx);
   },
 

@@ -10,7 +10,8 @@ import {
   type CountedAs,
   defineAddon,
   type Flow,
-  type HeaderList,
+  isoMicros,
+  recordOf,
 } from 'insight-dump';
 import writeFileAtomic from 'write-file-atomic';
 
@@ -32,14 +33,14 @@ export default defineAddon({
 async function record(exchange: CopilotExchange, flow: Flow, ctx: UsageContext): Promise<void> {
   const { user, kind, editor, language, counted } = exchange;
   const what = kind === 'chat' ? `💬👄 ${user} chat ${editor}` : `🤖🚗 ${user} completion ${editor} ${language}`;
-  if (counted.as === 'nothing') {
+  if (exchange.keep === 'nothing' || counted.as === 'nothing') {
     ctx.log.debug(`${what}: not recorded, ${counted.reason}`);
     return;
   }
   const name = fileName(flow, editor, exchange.endMs, ctx.state);
   const file = path.join(ctx.paths.logs, 'usage', segment(user), FOLDERS[counted.as] ?? 'other', name);
   try {
-    await write(file, `${JSON.stringify(recordOf(flow, exchange), null, 2)}\n`);
+    await write(file, `${JSON.stringify(recordOf(exchange, flow), null, 2)}\n`);
     if (ctx.state.lost > 0) ctx.log.warn(`recording again; ${ctx.state.lost} exchanges could not be recorded`);
     ctx.state.lost = 0;
     ctx.log.info(`${what} 😄 ${path.relative('', file)}`);
@@ -54,77 +55,6 @@ async function record(exchange: CopilotExchange, flow: Flow, ctx: UsageContext):
 /** Where the seed has what counts; everything else lies beside it. */
 const FOLDERS: Partial<Record<CountedAs, string>> = { turn: 'chat', completion: 'completions' };
 
-// ---------------------------------------------------------------------------------------------------------- the record
-
-/** The seed's fields, and `insight` with what was made of them. */
-function recordOf({ request, response, client }: Flow, exchange: CopilotExchange) {
-  const { user, request: asked, response: answered, prompt: _prompt, startMs, endMs, ...found } = exchange;
-  const [url] = request.url.split('?');
-  return {
-    'proxy-authorization': user,
-    timestamp: isoMicros(Math.round(endMs * 1000)),
-    'proxy-time-consumed': `${(endMs - startMs).toFixed(2)}ms`,
-    request: {
-      url,
-      method: request.method,
-      headers: recordedHeaders(request.headers),
-      content: asked,
-    },
-    response: {
-      status_code: exchange.status,
-      headers: response && recordedHeaders(response.headers),
-      content: answered,
-    },
-    insight: { ...found, user, client: client.address },
-  };
-}
-
-/** What is written of headers; everything else may hold a secret, today or tomorrow. */
-const RECORDED_HEADERS = new Set([
-  'accept',
-  'accept-encoding',
-  'annotations-enabled',
-  'azureml-model-deployment',
-  'code-quote-enabled',
-  'content-encoding',
-  'content-length',
-  'content-security-policy',
-  'content-type',
-  'copilot-integration-id',
-  'copilot-language-server-version',
-  'copilot-vision-request',
-  'date',
-  'editor-plugin-version',
-  'editor-version',
-  'openai-intent',
-  'openai-organization',
-  'openai-processing-ms',
-  'retry-after',
-  'strict-transport-security',
-  'user-agent',
-  'vscode-machineid',
-  'vscode-sessionid',
-  'x-copilot-async',
-  'x-copilot-speculative',
-  'x-github-api-version',
-  'x-github-backend',
-  'x-github-request-id',
-  'x-initiator',
-  'x-interaction-id',
-  'x-interaction-type',
-  'x-onbehalf-extension-id',
-  'x-quota-snapshot-chat',
-  'x-quota-snapshot-premium_interactions',
-  'x-quota-snapshot-premium_models',
-  'x-ratelimit-exceeded',
-  'x-request-id',
-]);
-
-function recordedHeaders(headers: HeaderList): Record<string, string> {
-  const names = [...headers].map(([name]) => name.toLowerCase()).filter((name) => RECORDED_HEADERS.has(name));
-  return Object.fromEntries(names.map((name) => [name, headers.get(name) ?? '']));
-}
-
 // ------------------------------------------------------------------------------------------------------------- the file
 
 /** `<UTC time>_<machine id, 10 characters>_<client address>_<editor>.json` */
@@ -134,12 +64,6 @@ function fileName({ request, client }: Flow, editor: string, endMs: number, stat
   const parts = [isoMicros(state.lastMicros), machine, client.address, editor];
   // The time's colons become dashes, as Windows wants it.
   return `${parts.map((part) => segment(part.replaceAll(':', '-'))).join('_')}.json`;
-}
-
-/** As Python's `datetime.isoformat()` writes it, which is what the seed's files have. */
-function isoMicros(micros: number): string {
-  const millis = new Date(Math.floor(micros / 1000)).toISOString().slice(0, -1);
-  return millis + String(micros % 1000).padStart(3, '0');
 }
 
 /** A name as one segment of a path. What could mean something there is percent-encoded, so that no two names meet. */

@@ -426,6 +426,11 @@ export interface CopilotExchange {
   user: string;
   /** What the user is in. */
   readonly groups: readonly string[];
+  /**
+   * What may be kept of it, until an addon says otherwise: `all`; `metadata`, which is everything but what was asked and
+   * answered; or `nothing`, not even in counts.
+   */
+  keep: 'all' | 'metadata' | 'nothing';
   readonly endpoint: CopilotEndpoint;
   /** Ghost text, or what is asked in words. */
   readonly kind: UsageKind;

@@ -32,6 +32,7 @@ export class DecodedExchange implements CopilotExchange {
   readonly id: string;
   user: string;
   readonly groups: readonly string[];
+  keep: CopilotExchange['keep'] = 'all';
   readonly endpoint: CopilotExchange['endpoint'];
   readonly kind: CopilotExchange['kind'];
   readonly transport: CopilotExchange['transport'];

@@ -1,0 +1,112 @@
+import type { Choice, CopilotExchange, Flow, HeaderList } from '../addon.ts';
+
+/** An exchange without what was asked and answered: all that can be counted, and nothing that was said. */
+export type Insight = Omit<CopilotExchange, 'keep' | 'request' | 'response' | 'prompt' | 'choices' | 'count'> & {
+  /** IP address of the client. */
+  readonly client: string;
+};
+
+/** A record as it lies on disk: the seed's fields, and one of our own. */
+export interface UsageRecord {
+  readonly 'proxy-authorization': string;
+  /** UTC, with microseconds, as Python writes it. */
+  readonly timestamp: string;
+  readonly 'proxy-time-consumed': string;
+  readonly request: {
+    /** Without its query. */
+    readonly url: string;
+    readonly method: string;
+    readonly headers: Readonly<Record<string, string>>;
+    /** Not there if only metadata may be kept. */
+    readonly content?: unknown;
+  };
+  readonly response: {
+    readonly status_code: number;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly content?: unknown;
+  };
+  readonly insight: Insight & { readonly prompt?: string; readonly choices?: readonly Choice[] };
+}
+
+/** What can be counted of an exchange. */
+export function insightOf(exchange: CopilotExchange, { client }: Flow): Insight {
+  const { keep: _keep, request: _request, response: _response, prompt: _prompt, choices: _choices, ...rest } = exchange;
+  return { ...rest, client: client.address };
+}
+
+/** An exchange as it is recorded: never with a credential, and with what was said only if that may be kept. */
+export function recordOf(exchange: CopilotExchange, flow: Flow): UsageRecord {
+  const { user, keep, startMs, endMs, prompt, choices } = exchange;
+  const { request, response } = flow;
+  const [url = ''] = request.url.split('?');
+  const isWhole = keep === 'all';
+  return {
+    'proxy-authorization': user,
+    timestamp: isoMicros(Math.round(endMs * 1000)),
+    'proxy-time-consumed': `${(endMs - startMs).toFixed(2)}ms`,
+    request: {
+      url,
+      method: request.method,
+      headers: recordedHeaders(request.headers),
+      ...(isWhole && { content: exchange.request }),
+    },
+    response: {
+      status_code: exchange.status,
+      headers: response === undefined ? {} : recordedHeaders(response.headers),
+      ...(isWhole && { content: exchange.response }),
+    },
+    insight: { ...insightOf(exchange, flow), ...(isWhole && { prompt, choices }) },
+  };
+}
+
+/** As Python's `datetime.isoformat()` writes it, which is what the seed's files have. */
+export function isoMicros(micros: number): string {
+  const millis = new Date(Math.floor(micros / 1000)).toISOString().slice(0, -1);
+  return millis + String(micros % 1000).padStart(3, '0');
+}
+
+/** What is written of headers; everything else may hold a secret, today or tomorrow. */
+const RECORDED_HEADERS = new Set([
+  'accept',
+  'accept-encoding',
+  'annotations-enabled',
+  'azureml-model-deployment',
+  'code-quote-enabled',
+  'content-encoding',
+  'content-length',
+  'content-security-policy',
+  'content-type',
+  'copilot-integration-id',
+  'copilot-language-server-version',
+  'copilot-vision-request',
+  'date',
+  'editor-plugin-version',
+  'editor-version',
+  'openai-intent',
+  'openai-organization',
+  'openai-processing-ms',
+  'retry-after',
+  'strict-transport-security',
+  'user-agent',
+  'vscode-machineid',
+  'vscode-sessionid',
+  'x-copilot-async',
+  'x-copilot-speculative',
+  'x-github-api-version',
+  'x-github-backend',
+  'x-github-request-id',
+  'x-initiator',
+  'x-interaction-id',
+  'x-interaction-type',
+  'x-onbehalf-extension-id',
+  'x-quota-snapshot-chat',
+  'x-quota-snapshot-premium_interactions',
+  'x-quota-snapshot-premium_models',
+  'x-ratelimit-exceeded',
+  'x-request-id',
+]);
+
+function recordedHeaders(headers: HeaderList): Record<string, string> {
+  const names = [...headers].map(([name]) => name.toLowerCase()).filter((name) => RECORDED_HEADERS.has(name));
+  return Object.fromEntries(names.map((name) => [name, headers.get(name) ?? '']));
+}
