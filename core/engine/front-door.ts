@@ -43,6 +43,8 @@ const MAX_HEAD_BYTES = 64 * 1024;
 const HEAD_TIMEOUT_MS = 30_000;
 const HEAD_CHECK_INTERVAL_MS = 5_000;
 const TELL_CROWDED_EVERY_MS = 60_000;
+/** How long a connection may be silent before TCP asks whether the client's machine is still there. */
+const TCP_KEEP_ALIVE_MS = 60_000;
 /** An idle connection to the proxy is kept for so long. */
 const KEEP_ALIVE_MS = 75_000;
 
@@ -113,6 +115,8 @@ export class FrontDoor {
       connectionsCheckingInterval: HEAD_CHECK_INTERVAL_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
       noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
       // Node's own answer to that says nothing.
       requireHostHeader: false,
     });

@@ -12,13 +12,15 @@
  * 4. A step's own `handle` is called instead of its class's.
  * 5. Response methods are tracked by own properties, over those of the class.
  * 6. What that server does on `connect`, for HTTP/1 and HTTP/2, is a listener of it.
+ * 7. It tells of each TLS connection by `secureConnection`, and `getParentSocket` of what carries it.
  */
 import type { EventEmitter } from 'node:events';
-import type { Http2ServerResponse, ServerHttp2Session } from 'node:http2';
+import type { Http2ServerResponse } from 'node:http2';
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import mockttp, { type OngoingRequest, type TlsHandshakeFailure } from 'mockttp';
 import { LastTunnelAddress, SocketMetadata } from 'mockttp/dist/util/socket-extensions';
+import { getParentSocket } from 'mockttp/dist/util/socket-util';
 import type { Log } from '../addon.ts';
 import { HttpResponse } from '../flow.ts';
 import type { HeaderPair } from '../headers.ts';
@@ -27,6 +29,7 @@ import type { CertificateAuthority } from './ca.ts';
 import { ClientAnswer } from './client-answer.ts';
 import { answerOf } from './cut.ts';
 import type { NodeRequest, NodeResponse } from './head.ts';
+import { endOnLostWrite } from './lost-writes.ts';
 import { endRaw } from './raw-answer.ts';
 
 /** A request out of an intercepted tunnel. */
@@ -57,12 +60,10 @@ export class Interceptor {
   readonly #server: EventEmitter;
   /** By the client's address: all that mockttp and Node let us know them by. */
   readonly #handshakes: Map<string, TlsFailed>;
-  readonly #sockets: Map<string, net.Socket>;
 
-  private constructor(server: EventEmitter, handshakes: Map<string, TlsFailed>, sockets: Map<string, net.Socket>) {
+  private constructor(server: EventEmitter, handshakes: Map<string, TlsFailed>) {
     this.#server = server;
     this.#handshakes = handshakes;
-    this.#sockets = sockets;
   }
 
   static async start(ca: CertificateAuthority, handlers: InterceptorHandlers, log: Log): Promise<Interceptor> {
@@ -101,12 +102,8 @@ export class Interceptor {
       handshakes.get(`${remoteIpAddress}:${remotePort}`)?.(failureCause);
     });
     refuseTunnels(server());
-    const sockets = new Map<string, net.Socket>();
-    server().on('session', (session: ServerHttp2Session) => {
-      const { remoteAddress, remotePort } = session.socket;
-      probe(session, sockets.get(`${remoteAddress}:${remotePort}`));
-    });
-    return new Interceptor(server(), handshakes, sockets);
+    server().on('secureConnection', (secure: TLSSocket) => endOnLostWrite(secure, getParentSocket(secure)));
+    return new Interceptor(server(), handshakes);
   }
 
   /**
@@ -121,40 +118,13 @@ export class Interceptor {
     socket.allowHalfOpen = false;
     const address = `${socket.remoteAddress}:${socket.remotePort}`;
     this.#handshakes.set(address, tlsFailed);
-    this.#sockets.set(address, socket);
     socket.once('close', () => {
-      if (this.#sockets.get(address) === socket) this.#sockets.delete(address);
       setTimeout(() => {
         if (this.#handshakes.get(address) === tlsFailed) this.#handshakes.delete(address);
       }, FAILURE_DELAY_MS).unref();
     });
     this.#server.emit('connection', socket);
   }
-}
-
-/** How often an HTTP/2 client is asked whether it is still there; it has as long to answer. */
-const PROBE_INTERVAL_MS = 20_000;
-
-/**
- * Ends a connection whose client has vanished. Node 20 loses the end of a TLS write that fails: the HTTP/2 session then
- * waits for it for good, reads no more, and notices neither the end of the connection nor a reset.
- */
-function probe(session: ServerHttp2Session, socket: net.Socket | undefined): void {
-  let hasAnswered = true;
-  const timer = setInterval(() => {
-    if (!hasAnswered) {
-      session.destroy();
-      socket?.destroy();
-    } else if (!session.destroyed) {
-      hasAnswered = false;
-      session.ping((error) => {
-        hasAnswered = error === null;
-      });
-    }
-  }, PROBE_INTERVAL_MS);
-  const stop = () => clearInterval(timer);
-  session.once('close', stop);
-  socket?.once('close', stop);
 }
 
 /** Catches the server that mockttp makes, and lets it believe that it listens. Returns a getter for it. */

@@ -5,6 +5,7 @@ import http from 'node:http';
 import http2 from 'node:http2';
 import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import tls from 'node:tls';
 import { type CertificateAuthority, loadCertificateAuthority } from '../../../core/engine/ca.ts';
 import { type InterceptedRequest, Interceptor } from '../../../core/engine/mockttp.ts';
@@ -12,6 +13,7 @@ import { MemoryLog } from '../../kit.ts';
 import { makeFolder } from '../../proxy-process.ts';
 
 const TARGET = { host: 'api.example.com', port: 8443 };
+const LIMIT_MS = 10_000;
 const GRANTED = 'HTTP/1.1 200 OK\r\n\r\n';
 
 /**
@@ -27,6 +29,8 @@ describe('mockttp, as we use it', () => {
   const requests: InterceptedRequest[] = [];
   const upgrades: InterceptedRequest[] = [];
   const failures: string[] = [];
+  const sockets: net.Socket[] = [];
+  const held: http2.ServerHttp2Stream[] = [];
   let responseMethods: string[] = [];
 
   before(async () => {
@@ -37,6 +41,8 @@ describe('mockttp, as we use it', () => {
       {
         async request(request, stream, response) {
           requests.push(request);
+          if (request.path === '/held')
+            return void held.push((response as unknown as http2.Http2ServerResponse).stream);
           responseMethods = ['write', 'end', 'writeHead'].filter((method) => Object.hasOwn(response, method));
           stream.resume();
           (response as unknown as http2.Http2ServerResponse).writeHead(200, { 'x-a': '1' });
@@ -53,6 +59,7 @@ describe('mockttp, as we use it', () => {
       socket.on('error', () => {});
       socket.write(GRANTED);
       if (head.length > 0) socket.unshift(head);
+      sockets.push(socket as net.Socket);
       interceptor.take(socket as net.Socket, TARGET, 'connection-1', (cause) => void failures.push(cause));
     });
     await once(door.listen(0, '127.0.0.1'), 'listening');
@@ -107,6 +114,22 @@ describe('mockttp, as we use it', () => {
         ['Content-Length', '2'],
       ],
     });
+  });
+
+  it('tells of what carries TLS, so that a connection that has lost a write is ended', async () => {
+    const raw = await open();
+    raw.on('error', () => {});
+    const secure = tls.connect({ socket: raw, servername: 'api.example.com', ca: ca.cert, ALPNProtocols: ['h2'] });
+    secure.on('error', () => {});
+    const session = http2.connect('https://api.example.com', { createConnection: () => secure });
+    session.on('error', () => {});
+    for (let i = 0; i < 4; i++) session.request({ ':method': 'POST', ':path': '/held' }).on('error', () => {});
+    while (held.length < 4) await turn();
+    await turn();
+    const closed = once(sockets.at(-1) as net.Socket, 'close', { signal: AbortSignal.timeout(LIMIT_MS) });
+    raw.resetAndDestroy();
+    for (const stream of held) stream.close(http2.constants.NGHTTP2_CANCEL);
+    await closed;
   });
 
   it('answers h2 in it, with the same identity', async () => {
