@@ -86,14 +86,22 @@ export class Exchange {
     this.#in.stream.on('error', () => {});
     try {
       await this.#exchange();
+      this.#dropRest();
       await this.#deliver();
     } catch (error) {
       await this.#fail(this.#cut ?? cutOf(error, 'client'));
+      this.#dropRest();
     }
-    // A server that has answered early may never read the rest; Node does not tell when the client leaves after that.
+    this.#settings.ended(this.#flow);
+  }
+
+  /**
+   * Lets go of what is left of the request, once the answer is here. A server that has answered early may never read it;
+   * and as long as a request is not read to its end, Node does not tell when the client leaves.
+   */
+  #dropRest(): void {
     if (this.#upstream?.writableFinished === false) this.#upstream.destroy();
     this.#in.stream.resume();
-    this.#settings.ended(this.#flow);
   }
 
   async #exchange(): Promise<void> {
@@ -178,6 +186,9 @@ export class Exchange {
         this.#in.stream.resume();
         return;
       }
+    } else {
+      // A stream of HTTP/2 that is reset without an error closes only once it has been read to its end.
+      this.#in.stream.resume();
     }
     // Trailers need chunks: a body of known length has no place for them (RFC 9112, section 7.1.2).
     const { rawTrailers = [] } = this.#in.stream as Partial<IncomingMessage>;
