@@ -330,7 +330,8 @@ export class Exchange {
   /** Ends it from outside of the reading and writing, which then fails. */
   #stop(cut: Cut): void {
     this.#cut ??= cut;
-    this.#upstream?.destroy(this.#cut);
+    // Without an error: its connection may be between two requests, where nobody listens for one.
+    this.#upstream?.destroy();
     this.#hangUp();
   }
 
