@@ -91,18 +91,24 @@ export class Exchange {
     this.#in.stream.on('error', () => {});
     try {
       await this.#exchange();
+      this.#dropRest();
       await this.#deliver();
     } catch (error) {
       await this.#fail(this.#cut ?? cutOf(error, 'client'));
+      this.#dropRest();
     }
-    // A server that has answered early may never read the rest; Node does not tell when the client leaves after that.
-    if (this.#upstream?.sent === false) {
-      this.#upstream.destroy();
-      if (this.#client.delivered) this.#client.wantNoMore();
-    }
-    this.#in.stream.resume();
+    if (this.#client.delivered && this.#upstream?.sent === false) this.#client.wantNoMore();
     await this.#observed();
     this.#settings.ended(this.#flow);
+  }
+
+  /**
+   * Lets go of what is left of the request, once the answer is here. A server that has answered early may never read it;
+   * and as long as a request is not read to its end, Node does not tell when the client leaves.
+   */
+  #dropRest(): void {
+    if (this.#upstream?.sent === false) this.#upstream.destroy();
+    this.#in.stream.resume();
   }
 
   async #exchange(): Promise<void> {
@@ -200,6 +206,9 @@ export class Exchange {
         this.#in.stream.resume();
         return;
       }
+    } else {
+      // A stream of HTTP/2 that is reset without an error closes only once it has been read to its end.
+      this.#in.stream.resume();
     }
     upstream.end(undefined, this.#in.trailers());
     // A server may have answered all before, or somebody broken off: then it is over, and no hook may follow.
@@ -318,7 +327,8 @@ export class Exchange {
   /** Ends it from outside of the reading and writing, which then fails. */
   #stop(cut: Cut): void {
     this.#cut ??= cut;
-    this.#upstream?.destroy(this.#cut);
+    // Without an error: its connection may be between two requests, where nobody listens for one.
+    this.#upstream?.destroy();
     this.#giveUp?.(this.#cut);
     this.#hangUp();
   }

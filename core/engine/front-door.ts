@@ -38,6 +38,8 @@ export interface FrontDoorHandlers {
 }
 
 const TELL_CROWDED_EVERY_MS = 60_000;
+/** How long a connection may be silent before TCP asks whether the client's machine is still there. */
+const TCP_KEEP_ALIVE_MS = 60_000;
 
 /**
  * The only listener. It takes CONNECT and plain `http://` requests, asks the `connect` hooks who it is and what may be
@@ -99,6 +101,8 @@ export class FrontDoor {
     const server = http.createServer({
       ...SERVER_LIMITS,
       noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
       // Node's own answer to that says nothing.
       requireHostHeader: false,
     });

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import tls from 'node:tls';
 import { ask, basic, curl, openSession, RawConnection } from '../clients.ts';
 import { startFakeCopilot } from '../fake-copilot.ts';
+import { isKeptAlive } from '../process-stats.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
 import { setStage } from '../stage.ts';
@@ -41,6 +42,14 @@ describe('a connection', () => {
     assert.doesNotMatch(proxy.output, new RegExp(`disconnected ${port}`));
     session.destroy();
     await proxy.said(new RegExp(`disconnected ${port} alice`));
+  });
+
+  it('is kept alive by TCP, which tells when the machine of its client has vanished', async () => {
+    const socket = net.connect(proxy.port, '127.0.0.1');
+    await once(socket, 'connect');
+    const { localPort = 0 } = socket;
+    await eventually('kept alive', () => isKeptAlive(proxy.port, localPort));
+    socket.destroy();
   });
 
   it('loses nothing of what its client sends while the hook takes its time', async () => {

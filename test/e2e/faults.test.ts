@@ -2,13 +2,21 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import { constants } from 'node:http2';
 import net from 'node:net';
-import { describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ask, basic, curl, openSession, openTunnel, RawConnection } from '../clients.ts';
 import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
+import { leadingTo, type OwnUpstream, startOwnUpstream } from '../own-upstream.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
 import { setStage } from '../stage.ts';
+
+/** More than is on its way at once. */
+const MUCH_BYTES = 200_000;
+/** For the proxy to have read what the upstream has sent. */
+const AFTER_ANSWER_MS = 300;
 
 const TELL = `
   const tell = (name) => (flow, ctx) => ctx.log.info('flow ' + flow.request.path + ' ' + name + (flow.error ? ' ' + flow.error.by + ' ' + flow.error.code : ''));
@@ -125,6 +133,35 @@ async function withUpstream(
 }
 
 const URL = 'http://plain.example/x';
+
+describe('a client that resets its stream of HTTP/2 without an error, in the middle of an answer that is all here,', () => {
+  const closed: string[] = [];
+  let upstream: OwnUpstream;
+  let proxy: ProxyProcess;
+  before(async () => {
+    upstream = await startOwnUpstream((request, response) => {
+      response.once('close', () => closed.push(request.url ?? ''));
+      response.end(Buffer.alloc(MUCH_BYTES));
+    });
+    const { args, files } = leadingTo(upstream);
+    proxy = await ProxyProcess.start({ args, config: CONFIG, files: { ...files, 'tell.ts': TELL } });
+  });
+  after(async () => {
+    await proxy?.stop();
+    await upstream?.close();
+  });
+
+  it('has its flow ended', async () => {
+    const session = await openSession(proxy, 'alice', API_HOST);
+    const request = session.request({ ':path': '/much' });
+    await once(request, 'response');
+    await eventually('all of the answer is with the proxy', () => closed.includes('/much'));
+    await sleep(AFTER_ANSWER_MS);
+    request.close(constants.NGHTTP2_NO_ERROR);
+    await proxy.said(/flow \/much error client CLIENT_CLOSED$/m);
+    session.destroy();
+  });
+});
 
 describe('an upstream that breaks off', () => {
   for (const [what, answer, end, code] of [
