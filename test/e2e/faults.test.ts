@@ -9,12 +9,8 @@ import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
 import { setStage } from '../stage.ts';
+import { TELL } from '../telling.ts';
 
-const TELL = `
-  const tell = (name) => (flow, ctx) => ctx.log.info('flow ' + flow.request.path + ' ' + name + (flow.error ? ' ' + flow.error.by + ' ' + flow.error.code : ''));
-  export const response = tell('response');
-  export const error = tell('error');
-`;
 const CONFIG = `export default {
   addons: ['addons/auth.ts', 'tell.ts'], options: { auth: { users: ['alice'] } }, flowDetail: 0,
   allowHosts: ['githubcopilot', '^plain.example:80$'],

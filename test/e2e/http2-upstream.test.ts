@@ -10,15 +10,9 @@ import { END_STREAM, FRAME, type Frame, type FrameConnection, startFrameServer }
 import { type Credentials, makeCredentials } from '../own-upstream.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
+import { TELL } from '../telling.ts';
 
 const CONFIG = `export default { addons: ['addons/auth.ts', 'tell.ts'], options: { auth: { users: ['alice', 'bob'] } } };`;
-
-const TELL = `
-  const tell = (name) => (flow, ctx) => ctx.log.info('flow ' + flow.request.path + ' ' + name + ' ' +
-    (flow.error ? flow.error.by + ' ' + flow.error.code : flow.response.status + ' ' + flow.response.httpVersion));
-  export const response = tell('response');
-  export const error = tell('error');
-`;
 
 /** A proxy to which all of the world is that port. */
 function startProxy(port: number, ca: string): Promise<ProxyProcess> {
