@@ -6,8 +6,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmod, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Context, defineAddon, type Tunnel } from 'insight-dump';
-import writeFileAtomic from 'write-file-atomic';
+import { type Context, defineAddon, type Tunnel, writeWholeFile } from 'insight-dump';
 import { z } from 'zod';
 
 const user = z
@@ -163,7 +162,7 @@ async function issuePasswords(ctx: AuthContext): Promise<void> {
   if (missing.length > 0) {
     const secret = ctx.options.secret ?? (await keptSecret(ctx.paths.confdir));
     for (const name of missing) entries[name] = derivePassword(secret, name);
-    await writeFileAtomic(file, `${JSON.stringify(entries, null, 2)}\n`, { mode: 0o600 });
+    await writeWholeFile(file, `${JSON.stringify(entries, null, 2)}\n`, { mode: 0o600 });
   } else if (ctx.options.users.length > 0) {
     await chmod(file, 0o600);
   }
@@ -231,7 +230,7 @@ async function keptSecret(confdir: string): Promise<string> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     const secret = randomBytes(32).toString('hex');
-    await writeFileAtomic(file, `${secret}\n`, { mode: 0o600 });
+    await writeWholeFile(file, `${secret}\n`, { mode: 0o600 });
     return secret;
   }
 }
