@@ -142,9 +142,9 @@ async function slowDown(address: string, { state, signal }: AuthContext): Promis
   const { failures } = state;
   if (failures.size >= MAX_ADDRESSES) failures.clear();
   const before = failures.get(address);
-  const recent = before !== undefined && Date.now() - before.lastMs < FAILURE_WINDOW_MS;
+  const recent = before !== undefined && performance.now() - before.lastMs < FAILURE_WINDOW_MS;
   const count = (recent ? before.count : 0) + 1;
-  failures.set(address, { count, lastMs: Date.now() });
+  failures.set(address, { count, lastMs: performance.now() });
   if (count > FREE_FAILURES) await sleep(FAILURE_DELAY_MS, undefined, { signal }).catch(() => {});
 }
 
@@ -201,7 +201,7 @@ async function takeOver({ state, ...ctx }: AuthContext, entries: Record<string, 
   state.passwords = new Map(Object.entries(entries).filter((entry): entry is [string, string] => isPassword(entry[1])));
   const stats = await stat(path.join(ctx.paths.logs, 'user_auth.json')).catch(() => undefined);
   state.modifiedMs = stats?.mtimeMs ?? 0;
-  state.checkedMs = Date.now();
+  state.checkedMs = performance.now();
 }
 
 const REREAD_AFTER_MS = 1_000;
@@ -209,8 +209,8 @@ const REREAD_AFTER_MS = 1_000;
 /** Takes over what an administrator has changed in the file. */
 async function rereadPasswords(ctx: AuthContext): Promise<void> {
   const { state } = ctx;
-  if (Date.now() - state.checkedMs < REREAD_AFTER_MS) return;
-  state.checkedMs = Date.now();
+  if (performance.now() - state.checkedMs < REREAD_AFTER_MS) return;
+  state.checkedMs = performance.now();
   try {
     const { mtimeMs } = await stat(passwordFile(ctx));
     if (mtimeMs === state.modifiedMs) return;
@@ -248,8 +248,8 @@ function say(ctx: AuthContext, message: string): void {
 
 function said({ state }: AuthContext, key: string): boolean {
   if (state.said.size >= MAX_SAID) state.said.clear();
-  const recently = Date.now() - (state.said.get(key) ?? Number.NEGATIVE_INFINITY) < SAY_AGAIN_AFTER_MS;
-  if (!recently) state.said.set(key, Date.now());
+  const recently = performance.now() - (state.said.get(key) ?? Number.NEGATIVE_INFINITY) < SAY_AGAIN_AFTER_MS;
+  if (!recently) state.said.set(key, performance.now());
   return recently;
 }
 
