@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type net from 'node:net';
 import { describe, it } from 'node:test';
-import { type CurlResult, curl, openSession, openTunnel } from '../clients.ts';
+import { basic, type CurlResult, curl, openSession, openTunnel, RawConnection } from '../clients.ts';
 import type { FakeCopilot } from '../fake-copilot.ts';
 import { eventually, type ProxyProcess } from '../proxy-process.ts';
 import { RAW_CONFIG, type RawUpstream, setRawStage, withRawUpstream } from '../raw-upstream.ts';
@@ -32,6 +32,18 @@ describe('a client that breaks off', () => {
     socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${stream.length}\r\n\r\n${stream}`);
     await once(socket, 'data');
     socket.destroy();
+    await eventually('the upstream is told', async () => (await seen(path)).end === 'cancelled', 1_000);
+    await toldAs(path, 'error client CLIENT_CLOSED');
+  });
+
+  it('in the middle of an answer, by a reset of its connection, has the upstream told within a second', async () => {
+    const path = '/reset/chat/completions';
+    const { socket } = await RawConnection.open(proxy.port);
+    const login = `Proxy-Authorization: ${basic('alice', proxy.password('alice'))}`;
+    const head = [`POST http://plain.example${path} HTTP/1.1`, 'Host: plain.example', login];
+    socket.write(`${[...head, `Content-Length: ${stream.length}`].join('\r\n')}\r\n\r\n${stream}`);
+    await once(socket, 'data');
+    socket.resetAndDestroy();
     await eventually('the upstream is told', async () => (await seen(path)).end === 'cancelled', 1_000);
     await toldAs(path, 'error client CLIENT_CLOSED');
   });
@@ -146,6 +158,7 @@ describe('an upstream that breaks off', () => {
       ['before its head', ''],
       ['in the middle of its head', 'HTTP/1.1 200 OK\r\nContent-'],
       ['with what is no HTTP', 'SSH-2.0-OpenSSH\r\n'],
+      ['with a head that has no end', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(100_000)}`],
     ] as const) {
       it(`${what}, by ${how}, gives the client a 502`, async () => {
         upstream.serve = (socket, reset) =>
