@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
-import { openSession, openTunnel, RawConnection } from '../clients.ts';
+import { ask, openSession, openTunnel, RawConnection } from '../clients.ts';
 import { startFakeCopilot } from '../fake-copilot.ts';
-import { eventually, ProxyProcess } from '../proxy-process.ts';
+import { CliProcess, eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST, chatRequest } from '../requests.ts';
 import { configOf } from '../tagging.ts';
 import { TELL } from '../telling.ts';
@@ -51,6 +51,23 @@ async function withStreams(
 }
 
 describe('a proxy that is asked to stop while answers are on their way', () => {
+  it('lets one that ends in time end whole, writes its record, and exits with 0', async (t) => {
+    const fake = await startFakeCopilot(() => ({ delayMs: 150 }));
+    t.after(() => fake.close());
+    const proxy = await ProxyProcess.start({ upstream: fake });
+    t.after(() => proxy.stop());
+    const session = await openSession(proxy, 'alice', API_HOST);
+    const headers = { ':method': 'POST', ':path': '/chat/completions', 'editor-version': 'vscode/1' };
+    const count = fake.requests.length;
+    const answer = ask(session, headers, chatRequest('last words'));
+    await eventually('it is under way', () => fake.requests[count]?.sentAt.length === 1);
+    proxy.kill('SIGTERM');
+    assert.match((await answer).body, /\[DONE\]/);
+    assert.equal(await proxy.ended, 0);
+    assert.equal(proxy.records().size, 1);
+    await proxy.metrics((day) => day.total_chat_turns === 1);
+  });
+
   it('waits as long as it may, then cuts them, tells addons, and exits with 0', () =>
     withStreams('drainMs: 1_000', async (proxy, { h1, h2, idle }) => {
       const began = performance.now();
@@ -76,4 +93,17 @@ describe('a proxy that is asked to stop while answers are on their way', () => {
       proxy.kill('SIGINT');
       assert.equal(await proxy.ended, 1);
     }));
+});
+
+describe('a proxy that is stopped while it starts', () => {
+  it('ends its addons, and exits with 0', async () => {
+    const slow = `export async function running(ctx) { ctx.log.info('slow runs'); await new Promise((r) => setTimeout(r, 300)); }
+      export function done(ctx) { ctx.log.info('slow is done'); }`;
+    const cli = new CliProcess({ args: ['-s', 'slow.ts'], files: { 'slow.ts': slow } });
+    await cli.said(/slow runs/);
+    cli.kill('SIGTERM');
+    assert.equal(await cli.ended, 0);
+    assert.match(cli.output, /slow is done/);
+    await cli.stop();
+  });
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import http2 from 'node:http2';
 import net from 'node:net';
@@ -125,22 +126,52 @@ describe('a server that cannot be reached', () => {
   }
 });
 
-describe('a server that takes connections and says nothing', () => {
-  it('gives the client a 504 after the time limit for connecting', async (t) => {
+/** Listens, and then does nothing more: no connection is ever accepted. It says its port first. */
+const DEAF = `
+  const server = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+    require('node:fs').writeSync(1, String(server.address().port));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  });
+`;
+/** More than wait to be accepted by such a server; those that come later hang. */
+const WAITING = 4;
+
+describe('a server that does not get to speak', { concurrency: true }, () => {
+  let proxy: ProxyProcess;
+  const ending: (() => void)[] = [];
+  before(async () => {
     const silent = net.createServer((socket) => socket.on('error', () => {}).resume());
     await once(silent.listen(0, '127.0.0.1'), 'listening');
-    const proxy = await startProxy({ silent: `127.0.0.1:${(silent.address() as net.AddressInfo).port}` });
-    t.after(async () => {
-      await proxy.stop();
-      silent.close();
-    });
-    // No handshake begins, so the connection is not there.
-    const ways = ['h1 in a tunnel', 'h2 in a tunnel'] as const;
-    const told = ways.map((way) =>
-      assertTold(proxy, 'silent', way, { status: 504, codes: /^connectTimeout$/, body: LATE }),
+    const deaf = spawn(process.execPath, ['-e', DEAF], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [port] = await once(deaf.stdout, 'data');
+    const waiting = Array.from({ length: WAITING }, () => net.connect(Number(port), '127.0.0.1').on('error', () => {}));
+    ending.push(
+      () => silent.close(),
+      () => deaf.kill('SIGKILL'),
+      () => {
+        for (const socket of waiting) socket.destroy();
+      },
     );
-    await Promise.all(told);
+    proxy = await startProxy({
+      silent: `127.0.0.1:${(silent.address() as net.AddressInfo).port}`,
+      deaf: `127.0.0.1:${port}`,
+    });
   });
+  after(async () => {
+    await proxy?.stop();
+    for (const end of ending) end();
+  });
+
+  // All at once: each takes as long as a connection may.
+  for (const [what, label, ways] of [
+    ['accepts no connection', 'deaf', Object.keys(WAYS) as Way[]],
+    ['begins no TLS', 'silent', ['h1 in a tunnel', 'h2 in a tunnel']],
+  ] as const) {
+    for (const way of ways) {
+      it(`as it ${what}, gives the client a 504, and all are told why: by ${way}`, () =>
+        assertTold(proxy, label, way, { status: 504, codes: /^(?:connectTimeout|ETIMEDOUT)$/, body: LATE }));
+    }
+  }
 });
 
 describe('a server whose TLS is wrong', () => {
