@@ -5,8 +5,7 @@
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Context, type CopilotExchange, defineAddon } from 'insight-dump';
-import writeFileAtomic from 'write-file-atomic';
+import { type Context, type CopilotExchange, defineAddon, writeWholeFile } from 'insight-dump';
 import { z } from 'zod';
 
 const count = z.int().min(0);
@@ -186,6 +185,6 @@ async function write(day: OpenDay, ctx: MetricsContext): Promise<void> {
   day.dirty = true;
   const text = `${JSON.stringify(counts, null, 2)}\n`;
   await mkdir(path.dirname(day.file), { recursive: true, mode: 0o700 });
-  await writeFileAtomic(day.file, text, { mode: 0o600 });
+  await writeWholeFile(day.file, text, { mode: 0o600 });
   day.dirty = false;
 }

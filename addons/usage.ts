@@ -12,8 +12,8 @@ import {
   type Flow,
   isoMicros,
   recordOf,
+  writeWholeFile,
 } from 'insight-dump';
-import writeFileAtomic from 'write-file-atomic';
 
 interface State {
   /** Microseconds since the epoch that the last file is named by: no two may have the same. */
@@ -78,10 +78,10 @@ function segment(name: string): string {
 async function write(file: string, text: string): Promise<void> {
   const options = { mode: 0o600 };
   try {
-    await writeFileAtomic(file, text, options);
+    await writeWholeFile(file, text, options);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
-    await writeFileAtomic(file, text, options);
+    await writeWholeFile(file, text, options);
   }
 }

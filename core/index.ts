@@ -5,3 +5,4 @@ export { COPILOT_HOSTS, COPILOT_TELEMETRY_HOSTS } from './engine/hosts.ts';
 export { codeOf, messageOf } from './errors.ts';
 export { describePath } from './stack.ts';
 export { Stamps } from './stamps.ts';
+export { writeWholeFile } from './whole-file.ts';

@@ -144,13 +144,16 @@ export class CliProcess {
   }
 }
 
+/** It takes less than a second, unless the machine has much else to do. */
+const START_LIMIT_MS = 60_000;
+
 /** A CLI that listens. */
 export class ProxyProcess extends CliProcess {
   port = 0;
 
   static async start(options: ProxyOptions = {}): Promise<ProxyProcess> {
     const proxy = new ProxyProcess(options);
-    const listening = proxy.said(/on http:\/\/\S+:(\d+) with/);
+    const listening = proxy.said(/on http:\/\/\S+:(\d+) with/, 0, START_LIMIT_MS);
     const ended = proxy.ended.then((code) => {
       throw new Error(`it ended with ${code}:\n${proxy.output}`);
     });

@@ -9,10 +9,10 @@ export type Said = Map<string, number>;
 
 /** Says it once an hour; to the debug log otherwise. */
 export function say({ state, log }: Context<unknown, { readonly said: Said }>, message: string): void {
-  const recently = Date.now() - (state.said.get(message) ?? Number.NEGATIVE_INFINITY) < SAY_AGAIN_AFTER_MS;
+  const recently = performance.now() - (state.said.get(message) ?? Number.NEGATIVE_INFINITY) < SAY_AGAIN_AFTER_MS;
   if (recently) log.debug(message);
   else {
-    putBounded(state.said, message, Date.now(), MAX_SAID);
+    putBounded(state.said, message, performance.now(), MAX_SAID);
     log.info(message);
   }
 }
