@@ -5,10 +5,9 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describePath, messageOf, type Paths } from 'insight-dump';
+import { describePath, messageOf, type Paths, putBounded } from 'insight-dump';
 import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
-import { putBounded } from './bounded.ts';
 import type { AuthContext } from './context.ts';
 import { isMissing, readTextFile } from './text-file.ts';
 
