@@ -2,4 +2,5 @@
 export type * from '../addons/auth.ts';
 export type * from '../addons/budgets.ts';
 export type * from '../addons/filter.ts';
+export type * from '../addons/telemetry.ts';
 export * from './index.ts';
