@@ -12,8 +12,8 @@ interface Question {
 
 /** What is being answered, and is going to use one of its unit. */
 interface Running {
-  /** Undefined on a WebSocket, whose flow ended when it opened. */
-  readonly flow: Flow | undefined;
+  /** The flow's; undefined on a WebSocket, whose flow ended when it opened. */
+  readonly timings: Flow['timings'] | undefined;
   readonly asker: Asker;
   readonly unit: Unit;
 }
@@ -32,6 +32,8 @@ const GRACE_MS = 60 * 60 * 1_000;
 const MAX_OVER = 100;
 /** An exchange is told of soon after its flow has ended. If it is not by then, there was no answer to count. */
 const UNTOLD_AFTER_MS = 2_000;
+/** From so many on, those are looked for at each that comes. */
+const MANY_RUNNING = 256;
 
 export function noAdmissions(): Admissions {
   return { questions: new Map(), running: new Map() };
@@ -57,12 +59,13 @@ export function goesOn({ questions }: Admissions, key: string): boolean {
 
 /** Keeps one of the unit for a flow until it has been counted: what runs side by side must not use the last one twice. */
 export function reserve({ running }: Admissions, flow: Flow, asker: Asker, unit: Unit): void {
-  running.set(flow.id, { flow, asker, unit });
+  if (running.size >= MANY_RUNNING) forgetUntold(running);
+  running.set(flow.id, { timings: flow.timings, asker, unit });
 }
 
 /** The same for a question on a WebSocket: until its answer has been counted, or the WebSocket is closed. */
 export function reserveOnSocket({ running }: Admissions, { id }: Flow, asker: Asker): void {
-  running.set(id, { flow: undefined, asker, unit: 'turns' });
+  running.set(id, { timings: undefined, asker, unit: 'turns' });
 }
 
 export function settle({ running }: Admissions, flow: Flow): void {
@@ -72,12 +75,13 @@ export function settle({ running }: Admissions, flow: Flow): void {
 /** How many of the unit are going to be counted for a subject. */
 export function reserved({ running }: Admissions, unit: Unit, subject: Subject): number {
   const key = keyOf(subject);
-  let count = 0;
-  for (const [id, each] of running) {
-    if (Date.now() - (each.flow?.timings.end ?? Number.POSITIVE_INFINITY) > UNTOLD_AFTER_MS) running.delete(id);
-    else if (each.unit === unit && subjectKeys(each.asker).includes(key)) count += 1;
-  }
-  return count;
+  forgetUntold(running);
+  return [...running.values()].filter((each) => each.unit === unit && subjectKeys(each.asker).includes(key)).length;
+}
+
+function forgetUntold(running: Admissions['running']): void {
+  for (const [id, { timings }] of running)
+    if (Date.now() - (timings?.end ?? Number.POSITIVE_INFINITY) > UNTOLD_AFTER_MS) running.delete(id);
 }
 
 function subjectKeys({ user, groups }: Asker): string[] {
