@@ -247,6 +247,16 @@ describe('budgets', () => {
     assert.deepEqual(warnings(), []);
   });
 
+  it('begin anew after a restart on another day', async () => {
+    await begin([{ user: 'alice', turns: 1, action: 'refuse' }]);
+    await ask();
+    await addon?.stop();
+    writeFileSync(file(), readFileSync(file(), 'utf8').replace(/"date": "\d+/, '"date": "2020'));
+    await begin([{ user: 'alice', turns: 1, action: 'refuse' }]);
+    assert.deepEqual(await statuses({}, {}), [200, 429]);
+    assert.equal(warnings().length, 1);
+  });
+
   it('take limits that change', async () => {
     await begin([{ user: 'alice', turns: 1, action: 'refuse' }]);
     await ask();

@@ -157,6 +157,18 @@ describe('budgets in the proxy', () => {
     }
   });
 
+  it('make nobody wait for a webhook that is down, and keep its address to themselves', () =>
+    withProxy(
+      configOf([{ everyone: true, turns: 2, at: [0.5, 1] }], { webhook: 'http://127.0.0.1:1/s3cret?token=s3cret' }),
+      async (proxy) => {
+        assert.deepEqual(await statusesOf(proxy, 'alice', 4), [200, 200, 200, 200]);
+        await proxy.said(/cannot post warnings to the webhook at 127\.0\.0\.1:1: /, 0, 30_000);
+        await proxy.stop({ keep: true });
+        assert.equal(proxy.output.match(/cannot post warnings/g)?.length, 1);
+        assert.doesNotMatch(proxy.output + proxy.read('logs/insight-dump.log'), /s3cret/);
+      },
+    ));
+
   it('answer a WebSocket with a 429, and close one that is open', () =>
     withProxy(configOf([{ user: 'alice', turns: 1, action: 'refuse' }]), async (proxy, fake) => {
       const server = new WebSocketUpstream(fake);
