@@ -68,6 +68,7 @@ export const FAKE_HOSTS = [
   '*.individual.githubcopilot.com',
   '*.enterprise.githubcopilot.com',
   'copilot-proxy.githubusercontent.com',
+  'copilot-telemetry.githubusercontent.com',
   'example.com',
   '*.example.com',
 ];

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { putBounded } from './bounded.ts';
+import { putBounded } from 'insight-dump';
 
 /** Wrong credentials. */
 export interface Failures {

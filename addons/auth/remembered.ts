@@ -5,9 +5,8 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describePath, messageOf, type Paths, writeWholeFile } from 'insight-dump';
+import { describePath, messageOf, type Paths, putBounded, writeWholeFile } from 'insight-dump';
 import { z } from 'zod';
-import { putBounded } from './bounded.ts';
 import type { AuthContext } from './context.ts';
 import { isMissing, readTextFile } from './text-file.ts';
 

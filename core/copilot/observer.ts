@@ -4,10 +4,12 @@ import type { Pin } from '../pin.ts';
 import { Conversation } from './conversation.ts';
 import { type Endpoint, endpointOf } from './endpoint.ts';
 import { HttpReading } from './http-reading.ts';
+import { isTelemetry, isTelemetryAskedFor, TelemetryObserver } from './telemetry-observer.ts';
 
-/** Looks at the uses of Copilot among the flows, while some addon has an `exchange` hook. */
+/** Looks at the uses of Copilot among the flows, while some addon has an `exchange` hook; at telemetry, likewise. */
 export const copilotObservers: FlowObservers = {
   observe(flow, pin) {
+    if (isTelemetry(flow)) return isTelemetryAskedFor(pin) ? new TelemetryObserver(flow, pin) : undefined;
     if (!isAskedFor(pin)) return undefined;
     const endpoint = endpointOf(flow.request.path);
     if (endpoint === undefined) return undefined;
