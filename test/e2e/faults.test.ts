@@ -112,6 +112,7 @@ async function withUpstream(
   serve: (socket: net.Socket) => void,
   test: (proxy: ProxyProcess) => Promise<void>,
   config = CONFIG,
+  scripts: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const server = net.createServer((socket) => {
     socket.on('error', () => {});
@@ -122,7 +123,7 @@ async function withUpstream(
   const proxy = await ProxyProcess.start({
     args: ['--connect-to', `::127.0.0.1:${port}`],
     config,
-    files: { 'tell.ts': TELL },
+    files: { 'tell.ts': TELL, ...scripts },
   });
   try {
     await test(proxy);
@@ -269,6 +270,48 @@ describe('an upstream that falls silent', () => {
       },
       config,
     ));
+});
+
+describe('an addon that ends an answer that is all here, but not all passed on,', () => {
+  // It ends it from outside of the reading and writing: when the request is through, which is after the answer began.
+  const addon = `
+    let killed;
+    const kill = new Promise((resolve) => { killed = resolve; });
+    export function responseHeaders(flow) {
+      flow.response.transform(async (chunk) => {
+        await kill;
+        return chunk;
+      });
+    }
+    export function request(flow) {
+      flow.kill();
+      setTimeout(killed, 100);
+    }
+  `;
+
+  it('gives the client no clean end', () => {
+    let answered = () => {};
+    const answer = new Promise<void>((resolve) => {
+      answered = resolve;
+    });
+    const serve = (socket: net.Socket) =>
+      socket.once('data', async () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello');
+        await sleep(AFTER_ANSWER_MS);
+        socket.write('world', answered);
+      });
+    const test = async (proxy: ProxyProcess) => {
+      const headers = { 'proxy-authorization': basic('alice', proxy.password('alice')) };
+      const request = http.request({ port: proxy.port, method: 'POST', path: URL, headers });
+      request.write('begun');
+      await answer;
+      await sleep(AFTER_ANSWER_MS);
+      request.end();
+      await assert.rejects(once(request, 'response'), { code: 'ECONNRESET' });
+      await proxy.said(/flow \/x error addon KILLED/);
+    };
+    return withUpstream(serve, test, CONFIG.replace("'tell.ts'", "'tell.ts', 'kill.ts'"), { 'kill.ts': addon });
+  });
 });
 
 describe('trailers of a request', () => {
