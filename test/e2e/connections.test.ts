@@ -102,6 +102,34 @@ describe('a connection that its client has reset before it was taken', () => {
   });
 });
 
+describe('a connection that an addon closes in the middle of what it receives on it', () => {
+  const HOOKS = ['requestHeaders', 'request', 'responseHeaders', 'response'] as const;
+  const script = `
+    const clients = new Map();
+    export function clientConnected(client) { clients.set(client.id, client); }
+    const closing = (hook) => (flow) => { if (flow.request.path === '/' + hook) clients.get(flow.client.id).close(); };
+    ${HOOKS.map((hook) => `export const ${hook} = closing('${hook}');`).join('\n')}
+  `;
+  let proxy: ProxyProcess;
+  setStage({ config: CONFIG, files: { 'tell.ts': script } }, undefined, (stage) => {
+    ({ proxy } = stage);
+  });
+
+  for (const hook of HOOKS) {
+    it(`ends with all its requests, and nobody else is harmed: ${hook}`, async () => {
+      const session = await openSession(proxy, 'alice', API_HOST);
+      const streams = Array.from({ length: 20 }, () =>
+        session.request({ ':method': 'POST', ':path': `/${hook}` }).on('error', () => {}),
+      );
+      for (const stream of streams) stream.resume().end('x'.repeat(1_000));
+      await Promise.all([session, ...streams].map((each) => new Promise((closed) => each.once('close', closed))));
+      const other = await openSession(proxy, 'alice', API_HOST);
+      assert.equal((await ask(other, { ':path': '/' })).status, 200);
+      other.close();
+    });
+  }
+});
+
 describe('a client that does not trust the CA', () => {
   let proxy: ProxyProcess;
   setStage({ config: CONFIG, files: { 'tell.ts': SCRIPT } }, undefined, (stage) => {
