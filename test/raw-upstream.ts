@@ -36,16 +36,20 @@ export async function withRawUpstream(
   serve: Serve,
   test: (proxy: ProxyProcess) => Promise<void>,
   config = RAW_CONFIG,
+  scripts: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const { proxy, upstream, close } = await startRawStage(config);
+  const { proxy, upstream, close } = await startRawStage(config, scripts);
   upstream.serve = serve;
   await test(proxy).finally(close);
 }
 
-async function startRawStage(config: string): Promise<RawStage & { close(): Promise<void> }> {
+async function startRawStage(
+  config: string,
+  scripts: Readonly<Record<string, string>> = {},
+): Promise<RawStage & { close(): Promise<void> }> {
   const upstream = await startRawUpstream();
   const { args, files } = leadingTo(upstream);
-  const proxy = await ProxyProcess.start({ args, config, files: { 'tell.ts': TELL, ...files } });
+  const proxy = await ProxyProcess.start({ args, config, files: { 'tell.ts': TELL, ...files, ...scripts } });
   const close = async () => {
     await proxy.stop();
     await upstream.close();

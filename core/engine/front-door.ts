@@ -127,8 +127,13 @@ export class FrontDoor {
   #onConnection(socket: net.Socket): void | Promise<void> {
     // A socket comes here again when its client may try once more after it was denied.
     if (this.#connections.has(socket)) return;
-    const client = new ClientSocket(socket);
     socket.on('error', () => {});
+    // Its client has reset it before it was taken; what came before that would still be read.
+    if (socket.remoteAddress === undefined) {
+      socket.destroy();
+      return;
+    }
+    const client = new ClientSocket(socket);
     if (this.#connections.size >= this.#limit && !this.#makeRoom()) {
       endRaw(socket, TOO_MANY_CONNECTIONS);
       return;

@@ -274,6 +274,48 @@ describe('an upstream that falls silent', () => {
     ));
 });
 
+describe('an addon that ends an answer that is all here, but not all passed on,', () => {
+  // It ends it from outside of the reading and writing: when the request is through, which is after the answer began.
+  const addon = `
+    let killed;
+    const kill = new Promise((resolve) => { killed = resolve; });
+    export function responseHeaders(flow) {
+      flow.response.transform(async (chunk) => {
+        await kill;
+        return chunk;
+      });
+    }
+    export function request(flow) {
+      flow.kill();
+      setTimeout(killed, 100);
+    }
+  `;
+
+  it('gives the client no clean end', () => {
+    let answered = () => {};
+    const answer = new Promise<void>((resolve) => {
+      answered = resolve;
+    });
+    const serve = (socket: net.Socket) =>
+      socket.once('data', async () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello');
+        await sleep(AFTER_ANSWER_MS);
+        socket.write('world', answered);
+      });
+    const test = async (proxy: ProxyProcess) => {
+      const headers = { 'proxy-authorization': basic('alice', proxy.password('alice')) };
+      const request = http.request({ port: proxy.port, method: 'POST', path: URL, headers });
+      request.write('begun');
+      await answer;
+      await sleep(AFTER_ANSWER_MS);
+      request.end();
+      await assert.rejects(once(request, 'response'), { code: 'ECONNRESET' });
+      await proxy.said(/flow \/x error addon KILLED/);
+    };
+    return withRawUpstream(serve, test, RAW_CONFIG.replace("'tell.ts'", "'tell.ts', 'kill.ts'"), { 'kill.ts': addon });
+  });
+});
+
 describe('a kept connection that the upstream closes as the next request leaves', () => {
   /** Answers the first request on a connection, and resets it when the second comes. */
   const closing = (seen: string[]) => {
