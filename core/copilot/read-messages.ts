@@ -15,7 +15,7 @@ export function readMessages(answer: Answer, event: unknown): void {
       readMessage(answer, at(event, 'message'));
       break;
     case 'content_block_start':
-      readBlock(answer, at(event, 'content_block'), keyOf(event));
+      readBlock(answer, at(event, 'content_block'), keyOf(event), false);
       break;
     case 'content_block_delta':
       answer.choice(0).addText(textAt(event, 'delta', 'text'));
@@ -42,19 +42,19 @@ function keyOf(event: unknown): string {
 function readMessage(answer: Answer, message: unknown): void {
   answer.model = textAt(message, 'model') || answer.model;
   answer.readBilling(message);
-  for (const [i, block] of listAt(message, 'content').entries()) readBlock(answer, block, String(i));
+  for (const [i, block] of listAt(message, 'content').entries()) readBlock(answer, block, String(i), true);
   readStop(answer, message);
   readUsage(answer, at(message, 'usage'));
 }
 
-function readBlock(answer: Answer, block: unknown, key: string): void {
+function readBlock(answer: Answer, block: unknown, key: string, isWhole: boolean): void {
   const choice = answer.choice(0);
   choice.addText(textAt(block, 'text'));
   if (textAt(block, 'type')?.endsWith('tool_use') !== true) return;
-  const input = at(block, 'input');
-  // In a stream, the input begins empty, and comes piece by piece.
-  const isEmpty = typeof input !== 'object' || input === null || Object.keys(input).length === 0;
-  choice.addToolCall(key, { name: textAt(block, 'name'), arguments: isEmpty ? undefined : JSON.stringify(input) });
+  const input = JSON.stringify(at(block, 'input') ?? {});
+  // In a stream, it begins empty, and comes piece by piece.
+  const isToCome = !isWhole && input === '{}';
+  choice.addToolCall(key, { name: textAt(block, 'name'), arguments: isToCome ? undefined : input });
 }
 
 function readStop(answer: Answer, value: unknown): void {
