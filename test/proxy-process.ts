@@ -226,10 +226,7 @@ export interface UsageRecord {
   'proxy-time-consumed': string;
   request: { url: string; method: string; headers: Record<string, string>; content: unknown };
   response: { status_code: number; headers: Record<string, string>; content: unknown };
-  insight: Pick<CopilotExchange, 'endpoint' | 'kind' | 'choices' | 'outcome' | 'counted' | 'tokens'> & {
-    user: string;
-    client: string;
-  };
+  insight: Omit<CopilotExchange, 'keep' | 'request' | 'response' | 'count'> & { client: string };
 }
 
 export interface MetricsDay {
