@@ -7,10 +7,12 @@ import path from 'node:path';
 import {
   type Context,
   type CopilotExchange,
-  type CountedAs,
   defineAddon,
   type Flow,
   isoMicros,
+  jsonName,
+  NAMED_BESIDE_MS,
+  recordFolder,
   recordOf,
 } from 'insight-dump';
 import writeFileAtomic from 'write-file-atomic';
@@ -37,8 +39,7 @@ async function record(exchange: CopilotExchange, flow: Flow, ctx: UsageContext):
     ctx.log.debug(`${what}: not recorded, ${counted.reason}`);
     return;
   }
-  const name = fileName(flow, editor, exchange.endMs, ctx.state);
-  const file = path.join(ctx.paths.logs, 'usage', segment(user), FOLDERS[counted.as] ?? 'other', name);
+  const file = path.join(ctx.paths.logs, recordFolder(user, counted.as), fileName(exchange, flow, ctx.state));
   try {
     await write(file, `${JSON.stringify(recordOf(exchange, flow), null, 2)}\n`);
     if (ctx.state.lost > 0) ctx.log.warn(`recording again; ${ctx.state.lost} exchanges could not be recorded`);
@@ -52,26 +53,15 @@ async function record(exchange: CopilotExchange, flow: Flow, ctx: UsageContext):
   }
 }
 
-/** Where the seed has what counts; everything else lies beside it. */
-const FOLDERS: Partial<Record<CountedAs, string>> = { turn: 'chat', completion: 'completions' };
-
 // ------------------------------------------------------------------------------------------------------------- the file
 
-/** `<UTC time>_<machine id, 10 characters>_<client address>_<editor>.json` */
-function fileName({ request, client }: Flow, editor: string, endMs: number, state: State): string {
-  state.lastMicros = Math.max(Math.round(endMs * 1000), state.lastMicros + 1);
-  const machine = (request.headers.get('vscode-machineid') ?? '-').slice(0, 10);
-  const parts = [isoMicros(state.lastMicros), machine, client.address, editor];
-  // The time's colons become dashes, as Windows wants it.
-  return `${parts.map((part) => segment(part.replaceAll(':', '-'))).join('_')}.json`;
-}
-
-/** A name as one segment of a path. What could mean something there is percent-encoded, so that no two names meet. */
-function segment(name: string): string {
-  const safe = name.replace(/[%/\\:*?"<>|\p{Cc}]/gu, (character) =>
-    encodeURIComponent(character).replaceAll('*', '%2A'),
-  );
-  return safe.replace(/^\.+$/, (dots) => '%2E'.repeat(dots.length));
+function fileName({ editor, endMs }: CopilotExchange, { request, client }: Flow, state: State): string {
+  const micros = Math.round(endMs * 1000);
+  // A clock that was set back begins anew.
+  const isBeside = Math.abs(state.lastMicros - micros) < (NAMED_BESIDE_MS / 2) * 1000;
+  state.lastMicros = isBeside ? Math.max(micros, state.lastMicros + 1) : micros;
+  const machine = request.headers.get('vscode-machineid') ?? '-';
+  return jsonName(isoMicros(state.lastMicros), machine, client.address, editor);
 }
 
 /** Whole or not at all, and readable by the owner only. */
