@@ -240,6 +240,16 @@ export interface MetricsDay {
       completions_count: number;
       chat: Record<string, number>;
       completions: Record<string, Record<string, number>>;
+      insight: MetricsSummary;
     }
   >;
+  insight: { journal: number; teams: Record<string, MetricsSummary & { members: string[] }> };
+}
+
+export interface MetricsSummary {
+  first_seen: string | null;
+  last_seen: string | null;
+  counted: Record<string, number>;
+  errors: number;
+  cancelled: number;
 }
