@@ -18,7 +18,9 @@ export default defineAddon({
 
   running(ctx: MetricsContext) {
     goOn(ctx);
-    catchUp(ctx).catch((error) => ctx.log.error(`cannot look for what is not counted: ${messageOf(error)}`, error));
+    ctx.state.catchingUp = catchUp(ctx).catch((error) =>
+      ctx.log.error(`cannot look for what an earlier run has not counted: ${messageOf(error)}`, error),
+    );
   },
 
   exchange(exchange, flow, ctx: MetricsContext) {
@@ -27,6 +29,7 @@ export default defineAddon({
   },
 
   async done(ctx: MetricsContext) {
+    await ctx.state.catchingUp;
     await flush(ctx);
     await endJournal(ctx);
   },

@@ -28,27 +28,33 @@ interface Earlier {
   readonly closed: ReadonlySet<string>;
 }
 
-/** Counts what is missing. May take its time: what is counted meanwhile is of this run. */
+/**
+ * Counts what is missing. May take its time, since what is counted meanwhile is of this run; ends early when the addon
+ * does, and is done again at the next start.
+ */
 export async function catchUp(ctx: MetricsContext): Promise<void> {
-  const { state, paths, options, signal } = ctx;
+  const { state, paths, options, signal, log } = ctx;
   if (state.isCaughtUp) return;
   const reading = readEarlier(ctx);
   // Nothing is added to them before they have been read. Whoever waits for it is not told of what fails here.
   state.earlier = reading.catch(() => {});
   const { dates, ids, lastMs, closed } = await reading;
-  if (signal.aborted) return;
   for (const date of dates) settle(date, ctx);
   const today = dateIn(options.timeZone, state.sinceMs);
   const firstDate = dates[0] ?? today;
   const fromMs = lastMs === undefined ? around(today).fromMs : lastMs - LONGEST_WAY_MS;
+  let found = 0;
   for await (const { insight } of readRecords(paths.logs, { fromMs, untilMs: state.sinceMs })) {
     if (signal.aborted) return;
     const date = dateIn(options.timeZone, insight.endMs);
     if (date < firstDate || closed.has(date) || ids.has(insight.id) || insight.counted.as === 'nothing') continue;
     const use = useOf(insight);
-    if (use !== undefined) count(use, ctx);
+    if (use === undefined) continue;
+    count(use, ctx);
+    found += 1;
   }
   state.isCaughtUp = true;
+  if (found > 0) log.info(`📈 ${found} exchanges are counted that were recorded before, and not counted`);
 }
 
 /** Says in the journal of the day that counting has ended in order. */

@@ -34,13 +34,22 @@ export interface State {
   readonly days: Map<string, OpenDay>;
   /** Over when the journals of earlier runs have been read; nothing is added to them before. */
   earlier: Promise<unknown> | undefined;
-  /** The records of an earlier run have been looked through. */
+  /** Over when what an earlier run left has been looked through, or when that has failed. */
+  catchingUp: Promise<void> | undefined;
+  /** It has been, to the end. */
   isCaughtUp: boolean;
   failing: boolean;
 }
 
 export function firstState(): State {
-  return { sinceMs: Date.now(), days: new Map(), earlier: undefined, isCaughtUp: false, failing: false };
+  return {
+    sinceMs: Date.now(),
+    days: new Map(),
+    earlier: undefined,
+    catchingUp: undefined,
+    isCaughtUp: false,
+    failing: false,
+  };
 }
 
 export type MetricsContext = Context<MetricsOptions, State>;

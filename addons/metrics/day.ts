@@ -41,7 +41,7 @@ export interface Use {
   /** How long it took, if that counts. */
   readonly took?: {
     readonly kind: CopilotExchange['kind'];
-    readonly firstTokenMs?: number;
+    readonly firstTokenMs?: number | undefined;
     readonly durationMs: number;
   };
 }
@@ -84,7 +84,8 @@ export function useOf(insight: Insight): Use | undefined {
   const use: Use = { id, user, endMs: Math.round(insight.endMs), cell };
   if (!isCounted || outcome !== 'complete') return use;
   const { kind, startMs, endMs, firstTokenMs } = insight;
-  return { ...use, took: { kind, durationMs: endMs - startMs, ...(firstTokenMs !== undefined && { firstTokenMs }) } };
+  const took = { kind, durationMs: endMs - startMs };
+  return { ...use, took: Number.isFinite(firstTokenMs) ? { ...took, firstTokenMs } : took };
 }
 
 export function emptyDay(date: string): Day {

@@ -81,7 +81,9 @@ async function keepWriting(day: OpenDay, ctx: MetricsContext): Promise<void> {
   // In one go with the look above: what is counted from here on begins to write anew.
   day.writing = undefined;
   const isOver = day.date < dateIn(options.timeZone, Date.now());
-  if (isOver && !hasMore(day)) state.days.delete(day.date);
+  if (!isOver || hasMore(day)) return;
+  state.days.delete(day.date);
+  await removeOldJournals(ctx).catch((error) => log.warn(`cannot remove old journals: ${messageOf(error)}`, error));
 }
 
 async function write(day: OpenDay, ctx: MetricsContext): Promise<void> {
@@ -107,7 +109,8 @@ async function write(day: OpenDay, ctx: MetricsContext): Promise<void> {
   log.debug(`${day.date}: ${day.journal} uses are counted`);
 }
 
-async function open(day: OpenDay, folder: string, { log, state, options }: MetricsContext): Promise<void> {
+async function open(day: OpenDay, folder: string, ctx: MetricsContext): Promise<void> {
+  const { log } = ctx;
   const {
     day: counts,
     journal,
@@ -119,7 +122,12 @@ async function open(day: OpenDay, folder: string, { log, state, options }: Metri
   day.counts = counts;
   day.journal = journal;
   day.dirty = isAhead;
-  // Older ones are of days that are settled, and long over: nothing is looked up in them any more.
+  await removeOldJournals(ctx);
+}
+
+/** Of days that are settled, and long over: nothing is looked up in them any more. */
+async function removeOldJournals({ paths, state, options }: MetricsContext): Promise<void> {
+  const folder = metricsFolder(paths.logs);
   const yesterday = dateIn(options.timeZone, Date.now() - DAY_MS);
   for (const date of await journalDates(folder))
     if (date < yesterday && !state.days.has(date)) await removeJournal(folder, date);
