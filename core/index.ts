@@ -13,5 +13,6 @@ export {
 export { type RecordRange, readRecords, type UsageRecords } from './copilot/record-reader.ts';
 export { COPILOT_HOSTS, COPILOT_TELEMETRY_HOSTS } from './engine/hosts.ts';
 export { codeOf, messageOf } from './errors.ts';
+export { CREDENTIALS, type CredentialPattern } from './redact.ts';
 export { describePath } from './stack.ts';
 export { Stamps } from './stamps.ts';

@@ -10,6 +10,8 @@ export interface RecordName {
   /** One record as JSON; or one a line, all of a day. */
   readonly format: 'json' | 'ndjson';
   readonly isGzipped: boolean;
+  /** What is left of writing one, when the process was killed. */
+  readonly isPartial: boolean;
   /** The UTC date of what is in it. */
   readonly date: string;
   /** What is in it ended then or later, in milliseconds since the epoch, and before `untilMs`. */
@@ -47,10 +49,14 @@ export function ndjsonName(date: string, part: number): string {
 
 const JSON_NAME = /^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d\.\d{3})\d{3}_.*\.json$/;
 const NDJSON_NAME = /^(\d{4}-\d\d-\d\d)(?:\.\d+)?\.ndjson(\.gz)?$/;
+/** As write-file-atomic names what it is writing. */
+const PARTIAL_NAME = /(?<=\.(?:json|gz))\.\d+$/;
 
 /** Reads a file's name; undefined for one that no recorder gives. */
 export function readRecordName(name: string): RecordName | undefined {
-  const json = JSON_NAME.exec(name);
+  const whole = name.replace(PARTIAL_NAME, '');
+  const isPartial = whole !== name;
+  const json = JSON_NAME.exec(whole);
   if (json !== null) {
     const [, date = '', hours, minutes, seconds] = json;
     const ms = Date.parse(`${date}T${hours}:${minutes}:${seconds}Z`);
@@ -58,15 +64,16 @@ export function readRecordName(name: string): RecordName | undefined {
     return {
       format: 'json',
       isGzipped: false,
+      isPartial,
       date,
       fromMs: ms - NAMED_BESIDE_MS,
       untilMs: ms + NAMED_BESIDE_MS,
     };
   }
-  const [, date = '', gz] = NDJSON_NAME.exec(name) ?? [];
+  const [, date = '', gz] = NDJSON_NAME.exec(whole) ?? [];
   const fromMs = Date.parse(`${date}T00:00:00Z`);
   if (Number.isNaN(fromMs)) return undefined;
-  return { format: 'ndjson', isGzipped: gz !== undefined, date, fromMs, untilMs: fromMs + DAY_MS };
+  return { format: 'ndjson', isGzipped: gz !== undefined, isPartial, date, fromMs, untilMs: fromMs + DAY_MS };
 }
 
 /**
@@ -97,15 +104,16 @@ async function* entries(folder: string): AsyncGenerator<Dirent> {
 }
 
 /** File systems take 255 bytes; a name of several segments has to fit in as well. */
-const MAX_SEGMENT_BYTES = 120;
+const MAX_SEGMENT_BYTES = 80;
 
 /** A name as one segment of a path. What could mean something there is percent-encoded, so that no two names meet. */
 export function segment(name: string): string {
+  // Neither "%" by itself nor "%~" is in any encoding: what has them meets no other name.
+  if (name === '') return '%';
   const safe = name
     .replace(/[%/\\:*?"<>|\p{Cc}]/gu, (character) => encodeURIComponent(character).replaceAll('*', '%2A'))
     .replace(/^\.+$/, (dots) => '%2E'.repeat(dots.length));
   if (Buffer.byteLength(safe) <= MAX_SEGMENT_BYTES) return safe;
-  // No encoding has "%~" in it: a name that is cut meets no other.
-  const digest = createHash('sha256').update(name).digest('hex').slice(0, 32);
-  return `${[...safe].slice(0, 20).join('')}%~${digest}`;
+  const digest = createHash('sha256').update(name).digest('hex').slice(0, 24);
+  return `${[...safe].slice(0, 10).join('')}%~${digest}`;
 }

@@ -43,7 +43,7 @@ interface Skips {
 async function* read(logs: string, { fromMs, untilMs }: RecordRange, skips: Skips): AsyncGenerator<UsageRecord> {
   const packable = new Set<string>();
   for await (const file of recordFiles(logs)) {
-    if (file.untilMs <= fromMs || file.fromMs >= untilMs) continue;
+    if (file.isPartial || file.untilMs <= fromMs || file.fromMs >= untilMs) continue;
     if (file.format === 'ndjson') {
       // It may have been packed since it was read.
       const unpacked = file.path.replace(/\.gz$/, '');
