@@ -6,7 +6,14 @@ import { defineConfig } from 'insight-dump';
 
 export default defineConfig({
   // The chain of addons, in order. Add your own by its path.
-  addons: [{ script: 'addons/auth.ts', required: true }, 'addons/filter.ts', 'addons/usage.ts', 'addons/metrics.ts'],
+  addons: [
+    { script: 'addons/auth.ts', required: true },
+    // Says what may be kept of whom: everything, unless its options say otherwise. See docs/privacy.md.
+    { script: 'addons/privacy.ts', required: true },
+    'addons/filter.ts',
+    'addons/usage.ts',
+    'addons/metrics.ts',
+  ],
 
   options: {
     auth: {

@@ -435,6 +435,10 @@ export interface CopilotExchange {
   user: string;
   /** What the user is in. */
   readonly groups: readonly string[];
+  /** Where it came from, for records: the client's IP address, until an addon says another word. */
+  address: string;
+  /** The machine's id, as the editor sends it, until an addon says another; undefined when it does not. */
+  machine: string | undefined;
   /**
    * What may be kept of it, until an addon says otherwise: `all`; `metadata`, which is everything but what was asked and
    * answered; or `nothing`, not even in counts.

@@ -3,11 +3,21 @@ export * from './addon.ts';
 export { putBounded } from './bounded.ts';
 export { type Endpoint, endpointOf } from './copilot/endpoint.ts';
 export { type Insight, insightOf, isoMicros, recordOf, type UsageRecord } from './copilot/record.ts';
+export {
+  jsonName,
+  NAMED_BESIDE_MS,
+  ndjsonName,
+  type RecordFile,
+  readRecordName,
+  recordFiles,
+  recordFolder,
+} from './copilot/record-files.ts';
+export { type RecordRange, readRecords, type UsageRecords } from './copilot/record-reader.ts';
 export { bareEvent } from './copilot/telemetry.ts';
 export { COPILOT_HOSTS, COPILOT_TELEMETRY_HOSTS } from './engine/hosts.ts';
 export { codeOf, messageOf } from './errors.ts';
 export { aligned, printable } from './printable.ts';
-export { redact } from './redact.ts';
+export { CREDENTIALS, type CredentialPattern, redact } from './redact.ts';
 export { describePath } from './stack.ts';
 export { Stamps } from './stamps.ts';
 export { writeWholeFile } from './whole-file.ts';

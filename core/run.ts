@@ -23,6 +23,8 @@ export async function runProxy(
   // An addon's timer or forgotten promise is no reason to end.
   process.on('uncaughtException', (error) => master.report(error));
   process.on('unhandledRejection', (reason) => master.report(reason));
+  // A file that may not grow (see ulimit -f) is an error for whoever writes it; Node would let the signal end the process.
+  process.on('SIGXFSZ', () => {});
   // From here on, so that whoever stops it while it starts has its addons ended too.
   const started = master.start();
   stopOnSignals(started, master, logs);

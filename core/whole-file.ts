@@ -7,12 +7,13 @@ import { open, realpath, rename, rm, stat } from 'node:fs/promises';
  * taken everything, or says that it cannot.
  *
  * @param mode of the file, whatever the umask; that of what is there if it is not given
+ * @param isSynced it is to survive a loss of power, too
  * @throws the system's error; what was there before is there still
  */
 export async function writeWholeFile(
   file: string,
   content: string | Uint8Array,
-  { mode: wanted }: { mode?: number } = {},
+  { mode: wanted, isSynced = true }: { mode?: number; isSynced?: boolean } = {},
 ): Promise<void> {
   // A link stays one, and what it leads to is replaced.
   const place = await realpath(file).catch(() => file);
@@ -23,7 +24,7 @@ export async function writeWholeFile(
     try {
       await handle.chmod(mode);
       await handle.writeFile(content);
-      await handle.sync();
+      if (isSynced) await handle.sync();
     } finally {
       await handle.close();
     }

@@ -225,7 +225,7 @@ async function send(
 
 /** A stream's events, or undefined where the answer is a whole. */
 function eventsFor(seen: Seen, { pieces, calls, status }: Plan): string[] | undefined {
-  const asked = (json(seen.body) ?? {}) as { n?: number; stream?: boolean; model?: string };
+  const asked = json(seen.body) as { n?: number; stream?: boolean; model?: string };
   if (status !== 200 || seen.method !== 'POST') return undefined;
   if (/\/v1\/engines\/[^/]+\/completions/.test(seen.path)) return completionEvents(pieces, asked.n ?? 1);
   if (asked.stream !== true) return undefined;
@@ -308,7 +308,7 @@ function otherAnswer(seen: Seen, { pieces, calls, status }: Plan): object {
 
 function json(body: Buffer): object {
   try {
-    return JSON.parse(body.toString());
+    return JSON.parse(body.toString()) ?? {};
   } catch {
     return {};
   }

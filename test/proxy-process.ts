@@ -50,6 +50,8 @@ export interface ProxyOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** How many files the process may have open. */
   readonly openFiles?: number;
+  /** How large a file may become that the process writes, in units of 512 bytes. */
+  readonly fileBlocks?: number;
   /** Listen where the config says, not on a port that is free. */
   readonly listenByConfig?: boolean;
   /** What it reads on standard input, which has an end. */
@@ -75,6 +77,7 @@ export class CliProcess {
     folder,
     listenByConfig = false,
     openFiles,
+    fileBlocks,
     input,
   }: ProxyOptions) {
     const all = { ...files, ...(config !== undefined && { 'addons.config.ts': config }) };
@@ -88,7 +91,11 @@ export class CliProcess {
             ...['--upstream-ca', path.join(this.folder, 'upstream-ca.pem')],
           ];
     const own = [...(listenByConfig ? [] : ['-p', '0']), '--confdir', path.join(this.folder, 'conf')];
-    const limited = openFiles === undefined ? [] : ['sh', '-c', `ulimit -n ${openFiles} && exec "$0" "$@"`];
+    const limits = [
+      ...(openFiles === undefined ? [] : [`ulimit -n ${openFiles}`]),
+      ...(fileBlocks === undefined ? [] : [`ulimit -f ${fileBlocks}`]),
+    ];
+    const limited = limits.length === 0 ? [] : ['sh', '-c', [...limits, 'exec "$0" "$@"'].join(' && ')];
     const [command, ...rest] = [...limited, process.execPath, CLI, ...own, ...toFake, ...args] as [string];
     this.#process = spawn(command, rest, {
       cwd: this.folder,
@@ -240,6 +247,16 @@ export interface MetricsDay {
       completions_count: number;
       chat: Record<string, number>;
       completions: Record<string, Record<string, number>>;
+      insight: MetricsSummary;
     }
   >;
+  insight: { journal: number; teams: Record<string, MetricsSummary & { members: string[] }> };
+}
+
+export interface MetricsSummary {
+  first_seen: string | null;
+  last_seen: string | null;
+  counted: Record<string, number>;
+  errors: number;
+  cancelled: number;
 }

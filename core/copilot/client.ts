@@ -1,4 +1,5 @@
 import type { CopilotExchange, HeaderList } from '../addon.ts';
+import { redact } from '../redact.ts';
 import { MAX_WORD_LENGTH } from './answer.ts';
 
 /**
@@ -7,11 +8,17 @@ import { MAX_WORD_LENGTH } from './answer.ts';
  */
 export function clientOf(headers: HeaderList): Pick<CopilotExchange, 'editor' | 'plugin' | 'surface'> {
   const editor = headers.get('editor-version') ?? cliOf(headers);
+  const plugin = headers.get('editor-plugin-version');
   return {
-    editor: (editor ?? '-').replaceAll('/', '-').slice(0, MAX_WORD_LENGTH),
-    plugin: headers.get('editor-plugin-version')?.slice(0, MAX_WORD_LENGTH),
+    editor: wordOf((editor ?? '-').replaceAll('/', '-')),
+    plugin: plugin === undefined ? undefined : wordOf(plugin),
     surface: surfaceOf(headers),
   };
+}
+
+/** What clients say ends up in the names of files. */
+function wordOf(text: string): string {
+  return redact(text.slice(0, MAX_WORD_LENGTH));
 }
 
 /** Copilot's command line names itself in `User-Agent` only: `copilot/1.0.2 (…)`. */

@@ -1,4 +1,5 @@
 import type { CopilotExchange, Counted, CountedAs, Flow, Tokens } from '../addon.ts';
+import { redact } from '../redact.ts';
 import type { Answer } from './answer.ts';
 import { classify } from './classify.ts';
 import { clientOf } from './client.ts';
@@ -37,6 +38,8 @@ export class DecodedExchange implements CopilotExchange {
   readonly id: string;
   user: string;
   readonly groups: readonly string[];
+  address: string;
+  machine: string | undefined;
   keep: CopilotExchange['keep'] = 'all';
   readonly endpoint: CopilotExchange['endpoint'];
   readonly kind: CopilotExchange['kind'];
@@ -71,6 +74,8 @@ export class DecodedExchange implements CopilotExchange {
     this.id = findings.id;
     this.user = flow.client.user ?? 'anonymous';
     this.groups = flow.client.groups;
+    this.address = flow.client.address;
+    this.machine = headers.get('vscode-machineid');
     this.endpoint = endpoint;
     this.kind = kind;
     this.transport = findings.transport;
@@ -90,7 +95,7 @@ export class DecodedExchange implements CopilotExchange {
     this.languageInferred = told === undefined && this.language !== 'unknown';
     this.status = findings.status;
     this.outcome = outcomeOf(answer, findings);
-    this.failure = this.outcome === 'failed' ? failureOf(answer, findings) : undefined;
+    this.failure = this.outcome === 'failed' ? named(failureOf(answer, findings)) : undefined;
     this.truncated = findings.truncated || answer.truncated;
     this.tokens = tokensOf(endpoint, request, answer, this.choices);
     this.credits = answer.nanoCredits === undefined ? undefined : answer.nanoCredits / NANO_PER_CREDIT;
@@ -118,7 +123,7 @@ const NANO_PER_CREDIT = 1e9;
 const MAX_NAME_LENGTH = 64;
 
 function named(name: string | undefined): string | undefined {
-  return name === undefined || name === '' ? undefined : name.slice(0, MAX_NAME_LENGTH);
+  return name === undefined || name === '' ? undefined : redact(name.slice(0, MAX_NAME_LENGTH));
 }
 
 function outcomeOf(answer: Answer, { status, cut }: Pick<Findings, 'status' | 'cut'>): CopilotExchange['outcome'] {

@@ -1,8 +1,12 @@
 import type { Choice, CopilotExchange, Flow, HeaderList } from '../addon.ts';
+import { redact } from '../redact.ts';
 
 /** An exchange without what was asked and answered: all that can be counted, and nothing that was said. */
-export type Insight = Omit<CopilotExchange, 'keep' | 'request' | 'response' | 'prompt' | 'choices' | 'count'> & {
-  /** IP address of the client. */
+export type Insight = Omit<
+  CopilotExchange,
+  'keep' | 'address' | 'machine' | 'request' | 'response' | 'prompt' | 'choices' | 'count'
+> & {
+  /** IP address of the client, or what an addon has put in its place. */
   readonly client: string;
 };
 
@@ -29,25 +33,30 @@ export interface UsageRecord {
 }
 
 /** What can be counted of an exchange. */
-export function insightOf(exchange: CopilotExchange, { client }: Flow): Insight {
-  const { keep: _keep, request: _request, response: _response, prompt: _prompt, choices: _choices, ...rest } = exchange;
-  return { ...rest, client: client.address };
+export function insightOf(exchange: CopilotExchange): Insight {
+  const { address, keep: _keep, machine: _machine, ...known } = exchange;
+  const { request: _request, response: _response, prompt: _prompt, choices: _choices, ...rest } = known;
+  return { ...rest, client: address };
 }
 
-/** An exchange as it is recorded: never with a credential, and with what was said only if that may be kept. */
-export function recordOf(exchange: CopilotExchange, flow: Flow): UsageRecord {
-  const { user, keep, startMs, endMs, prompt, choices } = exchange;
+/**
+ * An exchange as it is recorded: never with a credential, and with what was said only if that may be kept.
+ *
+ * @param wantsContent whether what was said is to be in it, if it may be
+ */
+export function recordOf(exchange: CopilotExchange, flow: Flow, wantsContent = true): UsageRecord {
+  const { user, keep, machine, startMs, endMs, prompt, choices } = exchange;
   const { request, response } = flow;
   const [url = ''] = request.url.split('?');
-  const isWhole = keep === 'all';
+  const isWhole = wantsContent && keep === 'all';
   return {
     'proxy-authorization': user,
     timestamp: isoMicros(Math.round(endMs * 1000)),
     'proxy-time-consumed': `${(endMs - startMs).toFixed(2)}ms`,
     request: {
-      url,
+      url: redact(url),
       method: request.method,
-      headers: recordedHeaders(request.headers),
+      headers: recordedHeaders(request.headers, machine),
       ...(isWhole && { content: exchange.request }),
     },
     response: {
@@ -55,7 +64,7 @@ export function recordOf(exchange: CopilotExchange, flow: Flow): UsageRecord {
       headers: response === undefined ? {} : recordedHeaders(response.headers),
       ...(isWhole && { content: exchange.response }),
     },
-    insight: { ...insightOf(exchange, flow), ...(isWhole && { prompt, choices }) },
+    insight: { ...insightOf(exchange), ...(isWhole && { prompt, choices }) },
   };
 }
 
@@ -106,7 +115,10 @@ const RECORDED_HEADERS = new Set([
   'x-request-id',
 ]);
 
-function recordedHeaders(headers: HeaderList): Record<string, string> {
+/** @param machine what stands in for the id of the machine */
+function recordedHeaders(headers: HeaderList, machine?: string): Record<string, string> {
   const names = [...headers].map(([name]) => name.toLowerCase()).filter((name) => RECORDED_HEADERS.has(name));
-  return Object.fromEntries(names.map((name) => [name, headers.get(name) ?? '']));
+  return Object.fromEntries(
+    names.map((name) => [name, redact((name === 'vscode-machineid' ? machine : headers.get(name)) ?? '')]),
+  );
 }

@@ -38,7 +38,7 @@ describe('the metrics', () => {
     await count({ url: COMPLETIONS, body: '{"extra":{"language":"python"}}' });
     await count({ url: COMPLETIONS, body: '{"extra":{"language":"python"}}', user: 'bob' });
     await count({ url: COMPLETIONS, user: undefined });
-    assert.deepEqual(await result(), {
+    assert.deepEqual(seedKeys(await result()), {
       day: TODAY,
       total_chat_turns: 2,
       total_completions_count: 3,
@@ -49,8 +49,8 @@ describe('the metrics', () => {
           chat: { 'vscode-1': 1, '-': 1 },
           completions: { 'vscode-1': { python: 1 } },
         },
-        bob: { chat_turns: 0, completions_count: 1, chat: {}, completions: { 'vscode-1': { python: 1 } } },
         anonymous: { chat_turns: 0, completions_count: 1, chat: {}, completions: { 'vscode-1': { unknown: 1 } } },
+        bob: { chat_turns: 0, completions_count: 1, chat: {}, completions: { 'vscode-1': { python: 1 } } },
       },
     });
   });
@@ -64,7 +64,7 @@ describe('the metrics', () => {
     expected.total_chat_turns += 1;
     expected.usage.alice.chat_turns += 1;
     expected.usage.alice.chat['vscode-1.96.2'] += 1;
-    assert.deepEqual(await result(), expected);
+    assert.deepEqual(seedKeys(await result()), expected);
   });
 
   it('put each exchange into the day on which it ended, in UTC', async (t) => {
@@ -98,16 +98,19 @@ describe('the metrics', () => {
     assert.equal((await result()).total_chat_turns, 2);
   });
 
-  it('move a damaged file aside, and say so', async () => {
-    mkdirSync(path.dirname(file()));
-    for (const damaged of ['{"day": "202', '{"day": "x", "usage": {"alice": 5}}', '[]']) {
-      writeFileSync(file(), damaged);
+  it('move a damaged file aside, say so, and count again what the journal has', async () => {
+    const damaged = ['{"day": "202', '{"day": "x", "usage": {"alice": 5}}', '[]'];
+    for (const [i, text] of damaged.entries()) {
+      mkdirSync(path.dirname(file()), { recursive: true });
+      writeFileSync(file(), text);
       await count();
-      assert.equal((await result()).total_chat_turns, 1);
+      assert.equal((await result()).total_chat_turns, i + 1);
+      const said = counter.log.lines.map(({ message }) => message).join();
+      assert.match(said, /is damaged; it is now \S+\.json\.broken-\d+/);
       counter = await testAddon(metrics, { logs });
-      rmSync(file());
     }
-    assert.equal(readdirSync(path.dirname(file())).filter((name) => name.includes('.json.broken-')).length, 3);
+    const names = readdirSync(path.dirname(file()));
+    assert.equal(names.filter((name) => name.includes('.json.broken-')).length, damaged.length);
   });
 
   it('are not poisoned by names', async () => {
@@ -116,18 +119,84 @@ describe('the metrics', () => {
       await count({ user, headers });
       await count({ user, headers, url: COMPLETIONS, body: '{"extra":{"language":"__proto__"}}' });
     }
-    await counter.stop();
-    const text = readFileSync(file(), 'utf8');
-    assert.equal(text.match(/"__proto__": 1/g)?.length, 6);
+    const first = await result();
+    assert.deepEqual(Object.keys(first.usage), ['__proto__', 'constructor', 'toString']);
+    const read = () => JSON.parse(readFileSync(file(), 'utf8'));
+    const counts = (day: MetricsDay) =>
+      Object.values(day.usage).map(({ chat, completions }) => [
+        Object.entries(chat),
+        Object.entries(completions).map(([editor, languages]) => [editor, Object.entries(languages)]),
+      ]);
+    const expected = [[['__proto__', 1]], [['__proto__', [['__proto__', 1]]]]];
+    assert.deepEqual(counts(first), [expected, expected, expected]);
     assert.equal(({} as Record<string, unknown>).chat_turns, undefined);
+    // And when they are read again.
+    counter = await testAddon(metrics, { logs });
+    await count({ user: '__proto__', headers });
+    await counter.stop();
+    assert.deepEqual(counts(read())[0], [[['__proto__', 2]], [['__proto__', [['__proto__', 1]]]]]);
   });
 
   it('do not count what is not to be counted', async () => {
     const flow = makeFlow({ url: CHAT, method: 'POST', response: { body: '{}' } });
     flow.metadata.uncounted = 'test';
     await counter.run(flow);
-    await count({ error: { by: 'upstream', code: 'X', message: '' } });
+    await counter.begin([
+      { name: 'secret', addon: { exchange: (exchange) => Object.assign(exchange, { keep: 'nothing' }) } },
+      { name: 'metrics', addon: metrics as Addon },
+    ]);
+    await count();
     await counter.stop();
     assert.deepEqual(readdirSync(logs), []);
   });
+
+  it('count beside the seed’s keys what failed or was cancelled', async () => {
+    await count({ error: { by: 'upstream', code: 'X', message: '' } });
+    await count({ error: { by: 'client', code: 'CLIENT_CLOSED', message: '' }, response: { body: '' } });
+    const { total_chat_turns, usage } = await result();
+    assert.equal(total_chat_turns, 0);
+    const { chat_turns, chat, insight } = usage.alice as MetricsDay['usage'][string];
+    assert.deepEqual([chat_turns, chat, insight.errors, insight.cancelled], [0, {}, 1, 1]);
+    assert.deepEqual([insight.counted, insight.first_seen], [{}, null]);
+  });
+
+  it('count by the days of the time zone that is set', async (t) => {
+    const { now } = Date;
+    t.after(() => {
+      Date.now = now;
+    });
+    await counter.configure({ timeZone: 'Asia/Tokyo' });
+    Date.now = () => Date.parse('2026-03-31T15:00:00Z');
+    await count();
+    assert.equal((await result('2026-04-01')).total_chat_turns, 1);
+  });
+
+  it('refuse a time zone that there is not', async () => {
+    await assert.rejects(counter.configure({ timeZone: 'Mars/Olympus' }), /timeZone.*expected the name of a time zone/);
+  });
+
+  it('sum up teams by the groups that users are in', async () => {
+    const inTeams = async (user: string, groups: readonly string[]) => {
+      const flow = makeFlow({ url: CHAT, method: 'POST', user, response: { body: ANSWER } });
+      flow.client.groups = groups;
+      await counter.run(flow);
+    };
+    await inTeams('alice', ['red', 'blue']);
+    await inTeams('alice', ['red']);
+    await inTeams('bob', ['red']);
+    const { teams } = (await result()).insight;
+    assert.deepEqual(
+      Object.entries(teams).map(([name, { members, counted }]) => [name, members, counted]),
+      [
+        ['blue', ['alice'], { turn: 1 }],
+        ['red', ['alice', 'bob'], { turn: 3 }],
+      ],
+    );
+  });
 });
+
+/** As old readers see a day: without what stands beside the seed's keys. */
+function seedKeys({ insight: _insight, usage, ...day }: MetricsDay) {
+  const users = Object.entries(usage).map(([user, { insight: _beside, ...seed }]) => [user, seed]);
+  return { ...day, usage: Object.fromEntries(users) };
+}

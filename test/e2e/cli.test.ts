@@ -113,7 +113,7 @@ describe('a started proxy', () => {
     await proxy.said(/users: alice, bob; their passwords are in logs\/user_auth\.json/);
     assert.match(
       proxy.output,
-      new RegExp(`http://127\\.0\\.0\\.1:${proxy.port} with addons auth → filter → usage → metrics`),
+      new RegExp(`http://127\\.0\\.0\\.1:${proxy.port} with addons auth → privacy → filter → usage → metrics`),
     );
     assert.ok(proxy.output.includes(proxy.caFile));
   });

@@ -93,7 +93,7 @@ describe('options', () => {
 
   it('are printed by --options as YAML, with type, default and description, and nothing is run', async () => {
     const { code, output } = await run({
-      args: ['--options', '-s', 'my.ts', '-s', 'addons/usage.ts', '-s', 'plain.ts'],
+      args: ['--options', '-s', 'my.ts', '-s', 'plain.ts'],
       files: {
         'my.ts': ADDON('what to say\\nin one word', `must: z.string(), way: z.enum(['in', 'out']).optional(),`),
         'plain.ts': `export function load() { throw new Error('it was run'); } export function request() {}`,
@@ -118,13 +118,12 @@ describe('options', () => {
   # "in" or "out"
   # way: (not set)
 
-usage: {}  # it has no options
-
 plain: {}  # it has no options
 `,
     );
     const all = await run({ args: ['--options'] });
-    for (const name of ['auth', 'filter', 'usage', 'metrics']) assert.match(all.output, new RegExp(`^${name}:`, 'm'));
+    for (const name of ['auth', 'privacy', 'filter', 'usage', 'metrics'])
+      assert.match(all.output, new RegExp(`^${name}:`, 'm'));
     assert.match(all.output, /^ {2}# list of string\n {2}users: \["alice","bob"\]|^ {2}users: \[\]/m);
   });
 });

@@ -261,7 +261,7 @@ describe('the filter, by the rules of the seed', () => {
     session.close();
     // Records are written side by side; those of all flows are there once the proxy has stopped.
     await proxy.stop({ keep: true });
-    return proxy.records().size - 1;
+    return [...proxy.records().keys()].filter((file) => /^alice.chat/.test(file)).length - 1;
   }
 
   const BY_SEED = `export default {
@@ -312,29 +312,34 @@ describe('the filter, by the rules of the seed', () => {
         await ask(session, { ...headers, ':path': '/v1/engines/copilot-codex/completions' }, completionRequest('full'));
         session.close();
         await proxy.stop({ keep: true });
-        const [record, another] = proxy.records().values();
+        const [[counted, record], [other, metadata]] = [...proxy.records()] as [[string, object], [string, object]];
+        assert.match(counted, /^alice.completions/);
         assert.match(JSON.stringify(record), /full/);
-        assert.equal(another, undefined);
+        assert.match(other, /^alice.other/);
+        assert.match(JSON.stringify(metadata), /"as":"nothing"/);
       },
       ({ body }) => (body.includes('empty') ? { pieces: [''] } : {}),
     ));
 });
 
 describe('the metrics file', () => {
-  it('has exactly the keys of the seed', () =>
+  it('has the keys of the seed in their order, and all else beside them', () =>
     withProxy(async (proxy) => {
       for (const name of [GHOST, CHAT_TURN]) await send(proxy, 'alice', name);
       const day = await proxy.metrics((each) => each.total_chat_turns === 1 && each.total_completions_count === 1);
-      assert.deepEqual(Object.keys(day), ['day', 'total_chat_turns', 'total_completions_count', 'usage']);
+      assert.deepEqual(Object.keys(day), ['day', 'total_chat_turns', 'total_completions_count', 'usage', 'insight']);
       assert.equal(day.day, new Date().toISOString().slice(0, 10));
-      assert.deepEqual(day.usage, {
-        alice: {
-          chat_turns: 1,
-          completions_count: 1,
-          chat: { 'Harness-1.0.0': 1 },
-          completions: { 'Harness-1.0.0': { python: 1 } },
-        },
+      const { alice, ...others } = day.usage;
+      assert.deepEqual(others, {});
+      assert.deepEqual(Object.keys(alice ?? {}), ['chat_turns', 'completions_count', 'chat', 'completions', 'insight']);
+      const { insight, ...seed } = alice as NonNullable<typeof alice>;
+      assert.deepEqual(seed, {
+        chat_turns: 1,
+        completions_count: 1,
+        chat: { 'Harness-1.0.0': 1 },
+        completions: { 'Harness-1.0.0': { python: 1 } },
       });
+      assert.deepEqual(insight.counted, { completion: 1, turn: 1 });
     }));
 
   it('goes on counting after a restart', async () => {

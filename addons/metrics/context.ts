@@ -1,0 +1,55 @@
+import type { Context } from 'insight-dump';
+import { z } from 'zod';
+import type { Day, Use } from './day.ts';
+import { isTimeZone } from './time-zone.ts';
+
+export const options = z.object({
+  timeZone: z
+    .string()
+    .refine(isTimeZone, 'expected the name of a time zone, as in UTC or Europe/Berlin')
+    .default('UTC')
+    .describe('in which days begin and end, by its IANA name'),
+});
+
+export type MetricsOptions = z.infer<typeof options>;
+
+/** A day that is being counted. */
+export interface OpenDay {
+  readonly date: string;
+  /** What has been counted; undefined until the file has been read. */
+  counts: Day | undefined;
+  /** Lines in the journal. */
+  journal: number;
+  /** What is not in the journal yet, nor in the counts. */
+  readonly backlog: Use[];
+  /** The file does not say it all. */
+  dirty: boolean;
+  writing: Promise<void> | undefined;
+}
+
+export interface State {
+  /** When counting began, in milliseconds since the epoch: what ended before, an earlier run may have counted. */
+  readonly sinceMs: number;
+  /** By date. They are few: yesterday's goes when it is written. */
+  readonly days: Map<string, OpenDay>;
+  /** Over when the journals of earlier runs have been read; nothing is added to them before. */
+  earlier: Promise<unknown> | undefined;
+  /** Over when what an earlier run left has been looked through, or when that has failed. */
+  catchingUp: Promise<void> | undefined;
+  /** It has been, to the end. */
+  isCaughtUp: boolean;
+  failing: boolean;
+}
+
+export function firstState(): State {
+  return {
+    sinceMs: Date.now(),
+    days: new Map(),
+    earlier: undefined,
+    catchingUp: undefined,
+    isCaughtUp: false,
+    failing: false,
+  };
+}
+
+export type MetricsContext = Context<MetricsOptions, State>;

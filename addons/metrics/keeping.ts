@@ -1,0 +1,134 @@
+/** Keeps what is counted: in the journal first, then in the day's file. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describePath, messageOf } from 'insight-dump';
+import type { MetricsContext, OpenDay } from './context.ts';
+import { add, type Use } from './day.ts';
+import { dayFile, metricsFolder, moveAside, readDay, writeDay } from './day-file.ts';
+import { appendJournal, journalDates, journalFile, removeJournal } from './journal.ts';
+import { dateIn } from './time-zone.ts';
+
+/** What is counted within this time is written together. So long it can be lost, unless there is a record of it. */
+const WRITE_PAUSE_MS = 200;
+const RETRY_PAUSE_MS = 2_000;
+/** A file that takes long to write is written so much less often. */
+const PAUSE_PER_WRITE = 10;
+const DAY_MS = 86_400_000;
+
+export function count(use: Use, ctx: MetricsContext): void {
+  const day = dayOf(dateIn(ctx.options.timeZone, use.endMs), ctx);
+  day.backlog.push(use);
+  keep(day, ctx);
+}
+
+/** Brings the file of a day up to what its journal says. */
+export function settle(date: string, ctx: MetricsContext): void {
+  const day = dayOf(date, ctx);
+  day.dirty ||= day.counts === undefined;
+  keep(day, ctx);
+}
+
+/** Goes on with what an earlier instance of the addon could not write. */
+export function goOn(ctx: MetricsContext): void {
+  for (const day of ctx.state.days.values()) keep(day, ctx);
+}
+
+/** Writes what there is. What cannot be written has one more try. */
+export async function flush(ctx: MetricsContext): Promise<void> {
+  for (const day of [...ctx.state.days.values()]) {
+    await day.writing;
+    await keep(day, ctx);
+  }
+}
+
+function dayOf(date: string, { state }: MetricsContext): OpenDay {
+  const known = state.days.get(date);
+  if (known !== undefined) return known;
+  const day: OpenDay = { date, counts: undefined, journal: 0, backlog: [], dirty: false, writing: undefined };
+  state.days.set(date, day);
+  return day;
+}
+
+/** One writes at a time: what is in the backlog must not get into the journal twice. */
+function keep(day: OpenDay, ctx: MetricsContext): Promise<void> | undefined {
+  if (hasMore(day)) day.writing ??= keepWriting(day, ctx);
+  return day.writing;
+}
+
+function hasMore({ backlog, dirty }: OpenDay): boolean {
+  return backlog.length > 0 || dirty;
+}
+
+/** Writes until it is all written. What cannot be is kept and tried again, until the addon ends. */
+async function keepWriting(day: OpenDay, ctx: MetricsContext): Promise<void> {
+  const { state, log, signal, paths, options } = ctx;
+  const file = describePath(dayFile(metricsFolder(paths.logs), day.date));
+  while (hasMore(day)) {
+    const sinceMs = performance.now();
+    let pauseMs = WRITE_PAUSE_MS;
+    try {
+      await write(day, ctx);
+      if (state.failing) log.warn(`${file} is written again, nothing is missing in it`);
+      state.failing = false;
+      pauseMs = Math.max(pauseMs, (performance.now() - sinceMs) * PAUSE_PER_WRITE);
+    } catch (error) {
+      if (!state.failing) log.error(`cannot keep metrics: ${messageOf(error)}; they are tried again`, error);
+      state.failing = true;
+      if (signal.aborted) break;
+      pauseMs = RETRY_PAUSE_MS;
+    }
+    await sleep(pauseMs, undefined, { signal }).catch(() => {});
+  }
+  // In one go with the look above: what is counted from here on begins to write anew.
+  day.writing = undefined;
+  const isOver = day.date < dateIn(options.timeZone, Date.now());
+  if (!isOver || hasMore(day)) return;
+  state.days.delete(day.date);
+  await removeOldJournals(ctx).catch((error) => log.warn(`cannot remove old journals: ${messageOf(error)}`, error));
+}
+
+async function write(day: OpenDay, ctx: MetricsContext): Promise<void> {
+  const { paths, state, options, log } = ctx;
+  const folder = metricsFolder(paths.logs);
+  await state.earlier;
+  if (day.counts === undefined) await open(day, folder, ctx);
+  const counts = day.counts as NonNullable<OpenDay['counts']>;
+  const uses = [...day.backlog];
+  if (uses.length > 0) {
+    await appendJournal(
+      journalFile(folder, day.date),
+      uses.map((use, i) => ({ n: day.journal + i + 1, use })),
+    );
+    day.backlog.splice(0, uses.length);
+    day.journal += uses.length;
+    for (const use of uses) add(counts, use);
+    day.dirty = true;
+  }
+  if (!day.dirty) return;
+  await writeDay(folder, counts, { timeZone: options.timeZone, journal: day.journal });
+  day.dirty = false;
+  log.debug(`${day.date}: ${day.journal} uses are counted`);
+}
+
+async function open(day: OpenDay, folder: string, ctx: MetricsContext): Promise<void> {
+  const { log } = ctx;
+  const {
+    day: counts,
+    journal,
+    isAhead,
+  } = await readDay(folder, day.date, async (file, error) => {
+    const aside = await moveAside(file);
+    log.error(`${describePath(file)} is damaged; it is now ${aside}, and counts are those of the journal`, error);
+  });
+  day.counts = counts;
+  day.journal = journal;
+  day.dirty = isAhead;
+  await removeOldJournals(ctx);
+}
+
+/** Of days that are settled, and long over: nothing is looked up in them any more. */
+async function removeOldJournals({ paths, state, options }: MetricsContext): Promise<void> {
+  const folder = metricsFolder(paths.logs);
+  const yesterday = dateIn(options.timeZone, Date.now() - DAY_MS);
+  for (const date of await journalDates(folder))
+    if (date < yesterday && !state.days.has(date)) await removeJournal(folder, date);
+}

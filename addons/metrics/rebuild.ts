@@ -1,0 +1,63 @@
+/** Counts a day again from its records. */
+import { readRecords } from 'insight-dump';
+import { addCell, type Cell } from './cells.ts';
+import { add, type Day, emptyDay, personOf, useOf } from './day.ts';
+import { metricsFolder, moveAside, readDay, writeDay } from './day-file.ts';
+import { appendJournal, idIn, journalFile, readJournal } from './journal.ts';
+import { around, dateIn } from './time-zone.ts';
+
+export interface Rebuilt {
+  /** Records that were counted. */
+  readonly records: number;
+  /** Records that could not be read. */
+  readonly skipped: number;
+}
+
+/**
+ * Writes the file of a day anew. Of what is in the old one, that remains which no record tells: exchanges that failed or
+ * were cancelled before they could count, and what editors told.
+ *
+ * @throws when there are no records of that day, and then leaves everything as it is
+ */
+export async function rebuild(logs: string, date: string, timeZone: string): Promise<Rebuilt> {
+  const day = emptyDay(date);
+  const ids = new Set<string>();
+  const records = readRecords(logs, around(date));
+  for await (const { insight } of records) {
+    if (insight.counted.as === 'nothing' || dateIn(timeZone, insight.endMs) !== date || ids.has(insight.id)) continue;
+    ids.add(insight.id);
+    const use = useOf(insight);
+    if (use !== undefined) add(day, use);
+  }
+  if (ids.size === 0) throw new Error(`there are no records of ${date} to count; its metrics are left as they are`);
+  const folder = metricsFolder(logs);
+  const before = await readDay(folder, date, moveAside);
+  keepUnrecorded(before.day, day);
+  await noteIds(journalFile(folder, date), ids);
+  await writeDay(folder, day, { timeZone, journal: before.journal });
+  return { records: ids.size, skipped: records.skipped };
+}
+
+/** Where there is a journal, what is in the file has to be known by it: or else the proxy counts it at its next start. */
+async function noteIds(journal: string, ids: ReadonlySet<string>): Promise<void> {
+  const missing = new Set(ids);
+  let isThere = false;
+  for await (const line of readJournal(journal)) {
+    isThere = true;
+    missing.delete(idIn(line) ?? '');
+  }
+  if (isThere && missing.size > 0)
+    await appendJournal(
+      journal,
+      [...missing].map((id) => ({ rebuiltWith: id })),
+    );
+}
+
+function keepUnrecorded(from: Day, into: Day): void {
+  for (const [user, { cells }] of from.users)
+    for (const cell of cells.values()) if (isUnrecorded(cell)) addCell(personOf(into, user).cells, cell);
+}
+
+function isUnrecorded({ counted_as, exchanges }: Cell): boolean {
+  return counted_as === 'nothing' || exchanges === 0;
+}

@@ -1,0 +1,49 @@
+/** Which day a moment belongs to. */
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** The date in a time zone, as in `2026-01-31`. @throws RangeError for a zone that there is not */
+export function dateIn(timeZone: string, ms: number): string {
+  const parts = new Map(
+    formatOf(timeZone)
+      .formatToParts(ms)
+      .map(({ type, value }) => [type, value]),
+  );
+  return `${parts.get('year')}-${parts.get('month')}-${parts.get('day')}`;
+}
+
+/** Whether it is a name in the IANA time zone database, as far as Node knows it. */
+export function isTimeZone(name: string): boolean {
+  if (!/^[A-Za-z]/.test(name)) return false;
+  try {
+    formatOf(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const HOUR_MS = 3_600_000;
+/** No zone is as far from UTC (https://data.iana.org/time-zones/theory.html): those of today are from -12 to +14. */
+const FARTHEST_MS = 16 * HOUR_MS;
+
+/** A span of time that has all of a day in it, in whichever zone: what is not of that day has to be sorted out. */
+export function around(date: string): { fromMs: number; untilMs: number } {
+  const ms = Date.parse(date);
+  return { fromMs: ms - FARTHEST_MS, untilMs: ms + 24 * HOUR_MS + FARTHEST_MS };
+}
+
+/** Whether it is a date as in `2026-01-31`, and one that there is. */
+export function isDate(text: string): boolean {
+  const ms = Date.parse(`${text}T00:00:00Z`);
+  return /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text);
+}
+
+function formatOf(timeZone: string): Intl.DateTimeFormat {
+  const known = formats.get(timeZone);
+  if (known !== undefined) return known;
+  const options = { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' } as const;
+  const format = new Intl.DateTimeFormat('en-u-ca-iso8601-nu-latn', options);
+  formats.set(timeZone, format);
+  return format;
+}

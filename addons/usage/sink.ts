@@ -1,0 +1,71 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { codeOf, writeWholeFile } from 'insight-dump';
+import { appendLines } from './ndjson-file.ts';
+import type { Item } from './queue.ts';
+
+/** Where records go. Another kind, say a database, would be one more of these. */
+export interface Sink {
+  /**
+   * Writes records, all of them or none.
+   *
+   * @param items of one target
+   * @param isSynced they are to survive a loss of power
+   * @returns where they are
+   * @throws when they cannot be written now
+   */
+  write(items: readonly Item[], isSynced: boolean): Promise<string>;
+}
+
+export interface SinkSettings {
+  readonly logs: string;
+  /** Files of lines that are as large are followed by another. */
+  readonly maxFileBytes: number;
+  /** Whether nothing may be appended to a file. */
+  isClosed(file: string): boolean;
+}
+
+export function sinks({ logs, ...lines }: SinkSettings): Record<Item['format'], Sink> {
+  return {
+    json: {
+      async write(items, isSynced) {
+        const [{ folder, name, bytes }] = items as [Item];
+        const file = path.join(logs, folder, name);
+        // Whole or not at all, and readable by the owner only.
+        await inFolder(path.dirname(file), () => writeWholeFile(file, bytes, { mode: 0o600, isSynced }));
+        return file;
+      },
+    },
+    ndjson: {
+      write(items, isSynced) {
+        const [{ folder, name }] = items as [Item];
+        const whole = path.join(logs, folder);
+        const bytes = Buffer.concat(items.map((item) => item.bytes));
+        return inFolder(whole, () => appendLines(whole, name, bytes, { ...lines, isSynced }));
+      },
+    },
+  };
+}
+
+/** Records of one target, which are written together. */
+export function byTarget(batch: readonly Item[]): Item[][] {
+  const groups = new Map<string, Item[]>();
+  for (const item of batch) {
+    const target = path.join(item.folder, item.name);
+    const group = groups.get(target);
+    if (group === undefined) groups.set(target, [item]);
+    else group.push(item);
+  }
+  return [...groups.values()];
+}
+
+/** Makes the folder where it is missing: most times, it is not. */
+async function inFolder<T>(folder: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return await write();
+  }
+}

@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto';
+import type { Dirent } from 'node:fs';
+import { opendir } from 'node:fs/promises';
+import path from 'node:path';
+import type { CountedAs } from '../addon.ts';
+import { codeOf } from '../errors.ts';
+
+/** What the name of a file of records says. */
+export interface RecordName {
+  /** One record as JSON; or one a line, all of a day. */
+  readonly format: 'json' | 'ndjson';
+  readonly isGzipped: boolean;
+  /** What is left of writing one, when the process was killed. */
+  readonly isPartial: boolean;
+  /** The UTC date of what is in it. */
+  readonly date: string;
+  /** What is in it ended then or later, in milliseconds since the epoch, and before `untilMs`. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+/** A file of records on disk. */
+export interface RecordFile extends RecordName {
+  readonly path: string;
+}
+
+const DAY_MS = 86_400_000;
+/** Files of one record that ended at the same time are named by times beside it; never by more than that. */
+export const NAMED_BESIDE_MS = 1_000;
+
+/** Where the records of a user lie, below the folder for logs: where the seed has what counts, and the rest beside it. */
+export function recordFolder(user: string, as: CountedAs): string {
+  return path.join('usage', segment(user), FOLDERS[as] ?? 'other');
+}
+
+const FOLDERS: Partial<Record<CountedAs, string>> = { turn: 'chat', completion: 'completions' };
+
+/** `<UTC time>_<machine id, 10 characters>_<client address>_<editor>.json` */
+export function jsonName(isoTime: string, machine: string, address: string, editor: string): string {
+  const parts = [isoTime, machine.slice(0, 10), address, editor];
+  // The time's colons become dashes, as Windows wants it.
+  return `${parts.map((part) => segment(part.replaceAll(':', '-'))).join('_')}.json`;
+}
+
+/** `<UTC date>.ndjson`, and `<UTC date>.<part>.ndjson` when that has become too large. */
+export function ndjsonName(date: string, part: number): string {
+  return part === 0 ? `${date}.ndjson` : `${date}.${part}.ndjson`;
+}
+
+const JSON_NAME = /^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d\.\d{3})\d{3}_.*\.json$/;
+const NDJSON_NAME = /^(\d{4}-\d\d-\d\d)(?:\.\d+)?\.ndjson(\.gz)?$/;
+/** As write-file-atomic names what it is writing. */
+const PARTIAL_NAME = /(?<=\.(?:json|gz))\.\d+$/;
+
+/** Reads a file's name; undefined for one that no recorder gives. */
+export function readRecordName(name: string): RecordName | undefined {
+  const whole = name.replace(PARTIAL_NAME, '');
+  const isPartial = whole !== name;
+  const json = JSON_NAME.exec(whole);
+  if (json !== null) {
+    const [, date = '', hours, minutes, seconds] = json;
+    const ms = Date.parse(`${date}T${hours}:${minutes}:${seconds}Z`);
+    if (Number.isNaN(ms)) return undefined;
+    return {
+      format: 'json',
+      isGzipped: false,
+      isPartial,
+      date,
+      fromMs: ms - NAMED_BESIDE_MS,
+      untilMs: ms + NAMED_BESIDE_MS,
+    };
+  }
+  const [, date = '', gz] = NDJSON_NAME.exec(whole) ?? [];
+  const fromMs = Date.parse(`${date}T00:00:00Z`);
+  if (Number.isNaN(fromMs)) return undefined;
+  return { format: 'ndjson', isGzipped: gz !== undefined, isPartial, date, fromMs, untilMs: fromMs + DAY_MS };
+}
+
+/**
+ * All files of records below a folder for logs, user by user; of each kind in no order. Links are not followed, and what
+ * is named otherwise is passed over.
+ *
+ * @throws when a folder cannot be read; one that is missing is empty
+ */
+export async function* recordFiles(logs: string): AsyncGenerator<RecordFile> {
+  for await (const user of entries(path.join(logs, 'usage'))) {
+    if (!user.isDirectory()) continue;
+    for await (const kind of entries(path.join(user.parentPath, user.name))) {
+      if (!kind.isDirectory()) continue;
+      for await (const file of entries(path.join(kind.parentPath, kind.name))) {
+        const name = file.isFile() ? readRecordName(file.name) : undefined;
+        if (name !== undefined) yield { ...name, path: path.join(file.parentPath, file.name) };
+      }
+    }
+  }
+}
+
+async function* entries(folder: string): AsyncGenerator<Dirent> {
+  try {
+    yield* await opendir(folder);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** File systems take 255 bytes; a name of several segments has to fit in as well. */
+const MAX_SEGMENT_BYTES = 80;
+
+/** A name as one segment of a path. What could mean something there is percent-encoded, so that no two names meet. */
+export function segment(name: string): string {
+  // Neither "%" by itself nor "%~" is in any encoding: what has them meets no other name.
+  if (name === '') return '%';
+  const safe = name
+    .replace(/[%/\\:*?"<>|\p{Cc}]/gu, (character) => encodeURIComponent(character).replaceAll('*', '%2A'))
+    .replace(/^\.+$/, (dots) => '%2E'.repeat(dots.length));
+  if (Buffer.byteLength(safe) <= MAX_SEGMENT_BYTES) return safe;
+  const digest = createHash('sha256').update(name).digest('hex').slice(0, 24);
+  return `${[...safe].slice(0, 10).join('')}%~${digest}`;
+}

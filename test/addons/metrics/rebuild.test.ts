@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { add, emptyDay, type Use, useOf } from '../../../addons/metrics/day.ts';
+import { writeDay } from '../../../addons/metrics/day-file.ts';
+import { rebuild } from '../../../addons/metrics/rebuild.ts';
+import type { Insight } from '../../../core/copilot/record.ts';
+import { isoMicros } from '../../../core/copilot/record.ts';
+import { makeFolder } from '../../proxy-process.ts';
+import { insight } from './insights.ts';
+
+const DATE = '2026-01-31';
+
+describe('a day that is counted again', () => {
+  let logs: string;
+  beforeEach(() => {
+    logs = makeFolder();
+  });
+  afterEach(() => rmSync(logs, { recursive: true }));
+
+  const folder = () => path.join(logs, 'metrics');
+  const read = () => readFileSync(path.join(folder(), `copilot-usage_${DATE}.json`), 'utf8');
+  const record = (given: Insight) => {
+    const time = isoMicros(Math.round(given.endMs * 1000)).replaceAll(':', '-');
+    const file = path.join(logs, 'usage', given.user, 'chat', `${time}_-_127.0.0.1_${given.id}.json`);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, JSON.stringify({ insight: given }));
+    return file;
+  };
+  const write = async (...some: readonly Insight[]) => {
+    const day = emptyDay(DATE);
+    for (const each of some) add(day, useOf(each) as Use);
+    await writeDay(folder(), day, { timeZone: 'UTC', journal: 0 });
+    return read();
+  };
+
+  it('is the same to the byte, whatever became of its file', async () => {
+    const some = ['b', 'a', 'c'].map((id, i) =>
+      insight({ id, user: `user ${id}`, endMs: Date.parse(DATE) + i * 1_000 }),
+    );
+    for (const each of some) record(each);
+    const live = await write(...some);
+    rmSync(folder(), { recursive: true });
+    assert.deepEqual(await rebuild(logs, DATE, 'UTC'), { records: 3, skipped: 0 });
+    assert.equal(read(), live);
+  });
+
+  it('has what ended on it in the time zone, and each exchange once', async () => {
+    for (const [id, time] of Object.entries({
+      before: '2026-01-30T22:59:59.999Z',
+      first: '2026-01-30T23:00:00.000Z',
+      last: '2026-01-31T22:59:59.999Z',
+      after: '2026-01-31T23:00:00.000Z',
+    }))
+      record(insight({ id, endMs: Date.parse(time) }));
+    record(insight({ id: 'last', endMs: Date.parse('2026-01-31T12:00:00Z') }));
+    await rebuild(logs, DATE, 'Europe/Berlin');
+    assert.equal(JSON.parse(read()).total_chat_turns, 2);
+    assert.equal(JSON.parse(read()).insight.time_zone, 'Europe/Berlin');
+  });
+
+  it('keeps what no record tells', async () => {
+    const failed = insight({ id: 'failed', as: 'nothing', outcome: 'failed' });
+    record(insight());
+    const live = await write(insight(), failed);
+    await write(failed, insight({ id: 'nowhere' }));
+    await rebuild(logs, DATE, 'UTC');
+    assert.equal(read(), live);
+  });
+
+  it('is left as it is when there is no record of it', async () => {
+    const live = await write(insight());
+    record(insight({ endMs: Date.parse('2026-02-02T00:00:00Z') }));
+    await assert.rejects(rebuild(logs, DATE, 'UTC'), /^Error: there are no records of 2026-01-31 to count/);
+    assert.equal(read(), live);
+  });
+
+  it('passes over records that are damaged, and moves a damaged file aside', async () => {
+    writeFileSync(record(insight({ id: 'torn' })), '{"insight":');
+    record(insight());
+    mkdirSync(folder());
+    writeFileSync(path.join(folder(), `copilot-usage_${DATE}.json`), '{');
+    assert.deepEqual(await rebuild(logs, DATE, 'UTC'), { records: 1, skipped: 1 });
+    assert.equal(JSON.parse(read()).total_chat_turns, 1);
+    assert.equal(readdirSync(folder()).length, 2);
+  });
+});
