@@ -16,7 +16,7 @@ const MODEL = 'gpt-5-codex';
 describe('what packages ask', () => {
   let proxy: ProxyProcess;
   setStage(
-    {},
+    { args: ['--set', 'usage.otherContent=true'] },
     (seen) => {
       // What is asked with tools is answered by a call of one.
       const withTools = seen.body.includes('"tools"');
