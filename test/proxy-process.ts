@@ -127,6 +127,10 @@ export class CliProcess {
     writeInto(this.path(file), text);
   }
 
+  remove(file: string): void {
+    rmSync(this.path(file));
+  }
+
   /** Waits for output that matches, from `since` on. */
   said(pattern: RegExp, since = 0, limitMs = 10_000): Promise<RegExpExecArray> {
     return eventually(

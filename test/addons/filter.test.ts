@@ -82,3 +82,47 @@ describe('the filter, by the rules of the seed', () => {
     assert.deepEqual(warnings, ['unknown editor Neovim-0.10: no rule fits it, all its exchanges are counted']);
   });
 });
+
+describe('the filter, by the rules of today', () => {
+  /** What each of these counts as, for one filter; a user and an interaction for each, at most. */
+  async function counted(
+    ...asked: readonly { user?: string; interaction?: string; uncounted?: string; last?: string }[]
+  ) {
+    const addon = await testAddon(filter);
+    const all: string[] = [];
+    for (const { user = 'alice', interaction, uncounted, last = 'user' } of asked) {
+      const flow = makeFlow({
+        url: CHAT,
+        user,
+        headers: {
+          'x-initiator': last === 'user' ? 'user' : 'agent',
+          ...(interaction !== undefined && { 'x-interaction-id': interaction }),
+        },
+        body: JSON.stringify({ messages: [{ role: last, content: 'x' }] }),
+        response: { body: 'data: {"choices": [{"index": 0, "delta": {"content": "y"}, "finish_reason": "stop"}]}\n\n' },
+      });
+      if (uncounted !== undefined) flow.metadata.uncounted = uncounted;
+      all.push((await addon.run(flow)).exchange?.counted.as ?? assert.fail('no exchange'));
+    }
+    await addon.stop();
+    return all;
+  }
+
+  it('counts an interaction once, however many calls of it look like a question', async () => {
+    assert.deepEqual(await counted({ interaction: 'i' }, { interaction: 'i', last: 'tool' }, { interaction: 'i' }), [
+      'turn',
+      'step',
+      'step',
+    ]);
+  });
+
+  it('counts each interaction, each user’s, and each question without one', async () => {
+    const all = [{ interaction: 'i' }, { interaction: 'j' }, { user: 'bob', interaction: 'i' }, {}, {}];
+    assert.deepEqual(await counted(...all), ['turn', 'turn', 'turn', 'turn', 'turn']);
+  });
+
+  it('leaves alone what another addon does not count', async () => {
+    const all = [{ interaction: 'i', uncounted: 'a test' }, { interaction: 'i' }];
+    assert.deepEqual(await counted(...all), ['nothing', 'turn']);
+  });
+});
