@@ -23,8 +23,8 @@ export default defineAddon({
     );
   },
 
-  exchange(exchange, flow, ctx: MetricsContext) {
-    const use = exchange.keep === 'nothing' ? undefined : useOf(insightOf(exchange, flow));
+  exchange(exchange, _flow, ctx: MetricsContext) {
+    const use = exchange.keep === 'nothing' ? undefined : useOf(insightOf(exchange));
     if (use !== undefined) count(use, ctx);
   },
 
