@@ -2,6 +2,7 @@
 export type * from '../addons/auth.ts';
 export type * from '../addons/budgets.ts';
 export type * from '../addons/filter.ts';
+export type * from '../addons/metrics.ts';
 export type * from '../addons/privacy.ts';
 export type * from '../addons/telemetry.ts';
 export type * from '../addons/usage.ts';

@@ -1,11 +1,14 @@
 /**
- * Records and counts random exchanges as fast as it can, and lives until its standard input ends, or it is killed. Run as
- * a process of its own: `counting-process.ts <folder for logs> <seed> <how many> [addons]`.
+ * Records and counts random exchanges, and lives until its standard input ends, or it is killed. Run as a process of its
+ * own: `counting-process.ts <folder for logs> <seed> <how many> [addons]`.
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
+import { z } from 'zod';
 import metrics from '../addons/metrics.ts';
+import { options } from '../addons/usage/options.ts';
 import usage from '../addons/usage.ts';
 import type { Addon, CopilotExchange } from '../core/addon.ts';
 import { anyInsight } from './addons/metrics/insights.ts';
@@ -13,9 +16,17 @@ import { AddonTest } from './kit/addon-test.ts';
 import { makeFlow } from './kit.ts';
 
 const [logs = '', seed = '', many = '', addons = 'usage,metrics'] = process.argv.slice(2);
-const AT_ONCE = 64;
+const PER_MILLISECOND = 4;
 
-const known: Record<string, Addon> = { usage: usage as Addon, metrics: metrics as Addon };
+/** As lines, which is faster, and with room for all of them: none is to be lost but by a kill. */
+const recordOptions = options.extend({
+  format: z.literal('ndjson').default('ndjson'),
+  maxQueued: z.int().default(Number(many) + 1),
+});
+const known: Record<string, Addon> = {
+  usage: { ...(usage as Addon), options: recordOptions },
+  metrics: metrics as Addon,
+};
 const host = new AddonTest({ logs });
 await host.begin(addons.split(',').map((name) => ({ name, addon: known[name] as Addon })));
 process.stdout.write('counting\n');
@@ -26,27 +37,18 @@ const flow = makeFlow({
   method: 'POST',
   response: { body: '{}' },
 });
-await Promise.all(
-  Array.from({ length: AT_ONCE }, async () => {
-    for (let next = insights.pop(); next !== undefined; next = insights.pop()) {
-      const endMs = Date.now() + Math.random();
-      const content = { keep: 'all', request: {}, response: {}, prompt: 'a', choices: [], count() {} } as const;
-      const { client: address, ...counted } = next;
-      const exchange: CopilotExchange = {
-        ...counted,
-        ...content,
-        address,
-        machine: undefined,
-        id: randomUUID(),
-        endMs,
-        startMs: endMs - (next.endMs - next.startMs),
-      };
-      const pin = host.host.pin();
-      await pin.dispatch('exchange', exchange, flow);
-      pin.release();
-    }
-  }),
-);
+for (const [i, { client: address, ...insight }] of insights.entries()) {
+  const endMs = Date.now() + Math.random();
+  const exchange: CopilotExchange = {
+    ...insight,
+    ...{ id: randomUUID(), endMs, startMs: endMs - (insight.endMs - insight.startMs) },
+    ...{ keep: 'all', address, machine: undefined, request: {}, response: {}, prompt: 'a', choices: [], count() {} },
+  };
+  const pin = host.host.pin();
+  await pin.dispatch('exchange', exchange, flow);
+  pin.release();
+  if (i % PER_MILLISECOND === 0) await sleep(1);
+}
 process.stdout.write('counted\n');
 await once(process.stdin.resume(), 'end');
 await host.stop();

@@ -1,9 +1,9 @@
 /**
  * Finds what an earlier run has recorded and not counted, since it was killed in between.
  *
- * A record is written a moment before its exchange is counted. The journals say which exchanges were; each that is not
- * in them is counted now. So records are looked through from shortly before the last line of the last journal on: which
- * is little, however the earlier run ended.
+ * Records and counts are written side by side, and either may be ahead. The journals say which exchanges were counted;
+ * each that has a record and is not in them is counted now. So records are looked through from shortly before the last
+ * line of the last journal on: which is little, however the earlier run ended.
  */
 import { readRecords } from 'insight-dump';
 import type { MetricsContext } from './context.ts';
@@ -47,7 +47,7 @@ export async function catchUp(ctx: MetricsContext): Promise<void> {
   for await (const { insight } of readRecords(paths.logs, { fromMs, untilMs: state.sinceMs })) {
     if (signal.aborted) return;
     const date = dateIn(options.timeZone, insight.endMs);
-    if (date < firstDate || closed.has(date) || ids.has(insight.id) || insight.counted.as === 'nothing') continue;
+    if (date < firstDate || closed.has(date) || ids.has(insight.id)) continue;
     const use = useOf(insight);
     if (use === undefined) continue;
     count(use, ctx);

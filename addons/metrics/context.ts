@@ -13,6 +13,12 @@ export const options = z.object({
 
 export type MetricsOptions = z.infer<typeof options>;
 
+declare module 'insight-dump' {
+  interface AddonOptions {
+    metrics?: z.input<typeof options>;
+  }
+}
+
 /** A day that is being counted. */
 export interface OpenDay {
   readonly date: string;

@@ -1,6 +1,6 @@
 /** Counts a day again from its records. */
 import { readRecords } from 'insight-dump';
-import { addCell, type Cell } from './cells.ts';
+import { addCell } from './cells.ts';
 import { add, type Day, emptyDay, personOf, useOf } from './day.ts';
 import { metricsFolder, moveAside, readDay, writeDay } from './day-file.ts';
 import { appendJournal, idIn, journalFile, readJournal } from './journal.ts';
@@ -14,8 +14,8 @@ export interface Rebuilt {
 }
 
 /**
- * Writes the file of a day anew. Of what is in the old one, that remains which no record tells: exchanges that failed or
- * were cancelled before they could count, and what editors told.
+ * Writes the file of a day anew. Of what is in the old one, that remains which no record tells: what editors told of
+ * completions.
  *
  * @throws when there are no records of that day, and then leaves everything as it is
  */
@@ -24,7 +24,7 @@ export async function rebuild(logs: string, date: string, timeZone: string): Pro
   const ids = new Set<string>();
   const records = readRecords(logs, around(date));
   for await (const { insight } of records) {
-    if (insight.counted.as === 'nothing' || dateIn(timeZone, insight.endMs) !== date || ids.has(insight.id)) continue;
+    if (dateIn(timeZone, insight.endMs) !== date || ids.has(insight.id)) continue;
     ids.add(insight.id);
     const use = useOf(insight);
     if (use !== undefined) add(day, use);
@@ -55,9 +55,5 @@ async function noteIds(journal: string, ids: ReadonlySet<string>): Promise<void>
 
 function keepUnrecorded(from: Day, into: Day): void {
   for (const [user, { cells }] of from.users)
-    for (const cell of cells.values()) if (isUnrecorded(cell)) addCell(personOf(into, user).cells, cell);
-}
-
-function isUnrecorded({ counted_as, exchanges }: Cell): boolean {
-  return counted_as === 'nothing' || exchanges === 0;
+    for (const cell of cells.values()) if (cell.exchanges === 0) addCell(personOf(into, user).cells, cell);
 }

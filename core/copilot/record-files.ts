@@ -47,7 +47,7 @@ export function ndjsonName(date: string, part: number): string {
   return part === 0 ? `${date}.ndjson` : `${date}.${part}.ndjson`;
 }
 
-const JSON_NAME = /^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d\.\d{3})\d{3}_.*\.json$/;
+const JSON_NAME = /^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d\.\d{3})\d{3}_.*\.json$/s;
 const NDJSON_NAME = /^(\d{4}-\d\d-\d\d)(?:\.\d+)?\.ndjson(\.gz)?$/;
 /** As write-file-atomic names what it is writing. */
 const PARTIAL_NAME = /(?<=\.(?:json|gz))\.\d+$/;

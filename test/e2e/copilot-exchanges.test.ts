@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ask, openSession } from '../clients.ts';
+import { TELL, told, toldNow } from '../exchange-telling.ts';
 import { SAMPLE_PIECES } from '../fake-copilot.ts';
 import type { ProxyProcess } from '../proxy-process.ts';
 import { API_HOST, chatRequest } from '../requests.ts';
 import { setStage } from '../stage.ts';
-import { TELL, told, toldNow } from '../exchange-telling.ts';
 import { config } from '../websockets.ts';
 
 const TEXT = SAMPLE_PIECES.join('');

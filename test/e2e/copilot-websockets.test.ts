@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WebSocket } from 'ws';
+import { TELL, told, toldNow } from '../exchange-telling.ts';
 import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
 import { type ConversationPlan, converse, type Question } from '../fake-copilot-websocket.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
-import { TELL, told, toldNow } from '../exchange-telling.ts';
 import { closing, config, messagesOf, openWebSocket } from '../websockets.ts';
 
 const question = (text: string, more: object = {}) => ({

@@ -5,9 +5,13 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { add, emptyDay, type Use, useOf } from '../../addons/metrics/day.ts';
+import { dayText } from '../../addons/metrics/day-text.ts';
 import { journalDates, journalFile, readJournal } from '../../addons/metrics/journal.ts';
 import { rebuild } from '../../addons/metrics/rebuild.ts';
-import { eventually, type MetricsDay, makeFolder } from '../proxy-process.ts';
+import { dateIn } from '../../addons/metrics/time-zone.ts';
+import { readRecords } from '../../core/copilot/record-reader.ts';
+import { eventually, makeFolder } from '../proxy-process.ts';
 
 const EXCHANGES = 10_000;
 const KILLS = 5;
@@ -22,18 +26,10 @@ class Counting {
   constructor(logs: string, seed: number, many: number, addons = 'usage,metrics') {
     const script = path.join(import.meta.dirname, '../counting-process.ts');
     const args = ['--import', 'tsx', script, logs, String(seed), String(many), addons];
-    this.#process = spawn(process.execPath, args, {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      // Records are written one by one, to the disk.
-      env: { ...process.env, UV_THREADPOOL_SIZE: '16' },
-    });
+    this.#process = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#process.stdout?.on('data', (text) => {
       this.#output += text;
     });
-  }
-
-  async begun(): Promise<void> {
-    await eventually('the counting to begin', () => this.#output.includes('counting'), LIMIT_MS);
   }
 
   async done(): Promise<void> {
@@ -61,75 +57,98 @@ function folderFor(t: TestContext): string {
   return logs;
 }
 
-function recordsIn(logs: string): number {
-  const folder = path.join(logs, 'usage');
-  const names = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : [];
-  return names.filter((name) => name.endsWith('.json')).length;
+/** All that was counted, in its order. */
+async function journaled(logs: string): Promise<Use[]> {
+  const folder = path.join(logs, 'metrics');
+  const uses: Use[] = [];
+  for (const date of await journalDates(folder))
+    for await (const line of readJournal(journalFile(folder, date))) if ('n' in line) uses.push(line.use);
+  return uses;
 }
 
-/** The files of the days, by name. Each of them has to be whole. */
-function daysIn(logs: string): Map<string, string> {
+/** The ids of all that was recorded, if it is in any sum. */
+async function recorded(logs: string): Promise<Set<string>> {
+  const ids = new Set<string>();
+  for await (const { insight } of readRecords(logs, { fromMs: 0, untilMs: Number.POSITIVE_INFINITY }))
+    if (useOf(insight) !== undefined) ids.add(insight.id);
+  return ids;
+}
+
+/** The days' files, by date, as they have to be by these uses. */
+function filesOf(uses: readonly Use[]): Map<string, string> {
+  const dates = [...new Set(uses.map(({ endMs }) => dateIn('UTC', endMs)))].sort();
+  return new Map(
+    dates.map((date) => {
+      const day = emptyDay(date);
+      for (const use of uses) if (dateIn('UTC', use.endMs) === date) add(day, use);
+      return [date, withoutJournal(dayText(day, { timeZone: 'UTC', journal: 0 }))];
+    }),
+  );
+}
+
+/** The days' files as they are. Each has to be whole. */
+function filesIn(logs: string): Map<string, string> {
   const folder = path.join(logs, 'metrics');
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
-  const texts = new Map(names.map((name) => [name, readFileSync(path.join(folder, name), 'utf8')]));
-  for (const text of texts.values()) JSON.parse(text);
-  return texts;
+  return new Map(
+    names.sort().map((name) => {
+      const text = readFileSync(path.join(folder, name), 'utf8');
+      return [JSON.parse(text).day, withoutJournal(text)];
+    }),
+  );
 }
 
-function countedIn(logs: string): number {
-  const users = [...daysIn(logs).values()].flatMap((text) => Object.values((JSON.parse(text) as MetricsDay).usage));
-  return users.flatMap(({ insight }) => Object.values(insight.counted)).reduce((sum, count) => sum + count, 0);
+/** How many lines of the journal are in a file is no matter of what is counted. */
+function withoutJournal(text: string): string {
+  return text.replace(/"journal": \d+/, '');
 }
 
 describe('metrics of a process that is killed again and again', () => {
-  it(`are, after ${EXCHANGES} exchanges, to the byte what is counted from the records`, async (t) => {
+  it(`count each of ${EXCHANGES} exchanges once, and are counted from the records to the same byte`, async (t) => {
     const logs = folderFor(t);
     let seed = 1;
-    for (let i = 0; i < KILLS; i++) {
-      const before = recordsIn(logs);
-      const counting = new Counting(logs, seed, EXCHANGES / KILLS);
-      seed += 1;
-      await counting.begun();
-      await eventually('something to be recorded', () => recordsIn(logs) > before + 300, LIMIT_MS);
-      await sleep(150 * i);
+    for (; seed <= KILLS; seed++) {
+      const before = (await journaled(logs)).length;
+      const counting = new Counting(logs, seed, EXCHANGES);
+      await eventually('some to be counted', async () => (await journaled(logs)).length > before + 300, LIMIT_MS);
+      await sleep(100 * seed);
       await counting.kill();
-      daysIn(logs);
+      filesIn(logs);
     }
-    const killed = recordsIn(logs);
-    const last = new Counting(logs, seed, EXCHANGES - killed);
+    const killed = (await journaled(logs)).length;
+    const last = new Counting(logs, seed, EXCHANGES);
     await last.done();
-    const records = recordsIn(logs);
-    t.diagnostic(`${killed} records of killed runs, ${records} in all`);
-    await eventually('all to be counted', () => countedIn(logs) === records, LIMIT_MS);
+    await eventually(
+      'all that was recorded to be counted',
+      async () => {
+        const counted = new Set((await journaled(logs)).map(({ id }) => id));
+        return [...(await recorded(logs))].every((id) => counted.has(id));
+      },
+      LIMIT_MS,
+    );
     await last.stop();
-    const live = daysIn(logs);
-    for (const name of live.keys()) {
-      const [date = ''] = /\d{4}-\d\d-\d\d/.exec(name) ?? [];
-      await rebuild(logs, date, 'UTC');
-    }
-    assert.deepEqual(daysIn(logs), live);
+
+    const uses = await journaled(logs);
+    assert.equal(new Set(uses.map(({ id }) => id)).size, uses.length, 'none is counted twice');
+    assert.deepEqual(filesIn(logs), filesOf(uses));
+    const records = await recorded(logs);
+    t.diagnostic(`${uses.length} counted, ${killed} of them before the last kill; ${records.size} recorded`);
+    for (const date of filesIn(logs).keys()) await rebuild(logs, date, 'UTC');
+    assert.deepEqual(filesIn(logs), filesOf(uses.filter(({ id }) => records.has(id))));
   });
 
   it('without records, are all that was in the journal when it was killed', async (t) => {
     const logs = folderFor(t);
-    const folder = path.join(logs, 'metrics');
-    const lines = async () => {
-      let counted = 0;
-      for (const date of await journalDates(folder))
-        for await (const line of readJournal(journalFile(folder, date)))
-          if ('n' in line && line.use.cell.counted_as !== 'nothing') counted += 1;
-      return counted;
-    };
     for (let seed = 1; seed <= 2; seed++) {
-      const before = await lines();
-      const counting = new Counting(logs, seed, EXCHANGES / KILLS, 'metrics');
-      await counting.begun();
-      await eventually('something to be counted', async () => (await lines()) > before + 50, LIMIT_MS);
+      const before = (await journaled(logs)).length;
+      const counting = new Counting(logs, seed, EXCHANGES, 'metrics');
+      await eventually('some to be counted', async () => (await journaled(logs)).length > before + 50, LIMIT_MS);
       await counting.kill();
-      const expected = await lines();
+      const expected = filesOf(await journaled(logs));
       const settling = new Counting(logs, seed, 0, 'metrics');
+      await settling.done();
       await settling.stop();
-      assert.equal(countedIn(logs), expected);
+      assert.deepEqual(filesIn(logs), expected);
     }
   });
 });

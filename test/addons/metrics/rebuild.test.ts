@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { add, emptyDay, type Use, useOf } from '../../../addons/metrics/day.ts';
+import { add, emptyDay, type Use, useOf, useOfAcceptance } from '../../../addons/metrics/day.ts';
 import { writeDay } from '../../../addons/metrics/day-file.ts';
 import { rebuild } from '../../../addons/metrics/rebuild.ts';
 import type { Insight } from '../../../core/copilot/record.ts';
@@ -60,13 +60,16 @@ describe('a day that is counted again', () => {
     assert.equal(JSON.parse(read()).insight.time_zone, 'Europe/Berlin');
   });
 
-  it('keeps what no record tells', async () => {
-    const failed = insight({ id: 'failed', as: 'nothing', outcome: 'failed' });
+  it('keeps what no record tells, and nothing else', async () => {
+    const told = { id: 'told', user: 'alice', groups: [], endMs: 0, editor: 'vscode-1', language: 'python' };
+    const acceptance = useOfAcceptance({ ...told, shown: 3, accepted: 2, rejected: 1, acceptedLines: 7 });
     record(insight());
-    const live = await write(insight(), failed);
-    await write(failed, insight({ id: 'nowhere' }));
+    const day = emptyDay(DATE);
+    for (const use of [acceptance, useOf(insight({ id: 'not recorded' })), useOf(insight())]) add(day, use as Use);
+    await writeDay(folder(), day, { timeZone: 'UTC', journal: 0 });
     await rebuild(logs, DATE, 'UTC');
-    assert.equal(read(), live);
+    const { alice } = JSON.parse(read()).usage;
+    assert.deepEqual([alice.chat_turns, alice.insight.acceptance.accepted], [1, 2]);
   });
 
   it('is left as it is when there is no record of it', async () => {

@@ -83,6 +83,11 @@ describe('the reader of records', () => {
     assert.deepEqual(await read(), { ids: ['a\u2028b\u2029c\u0085d', 'ü'.repeat(70_000)], skipped: 0 });
   });
 
+  it('finds files by whatever the rest of their names is, with separators of lines in it as well', async () => {
+    put(`alice/chat/${nameAt(NOON_MS, 'm_10.0.0.1_a\u2028b\u2029c')}`, JSON.stringify(record('a')));
+    assert.deepEqual(await read(), { ids: ['a'], skipped: 0 });
+  });
+
   it('follows no link, and does not look at files that no recorder names so', async () => {
     const outside = put('../outside.json', line('x'));
     put('alice/chat/notes.json', line('x'));
