@@ -72,8 +72,10 @@ export class Http2Request implements UpstreamRequest {
           trailers: () => trailers,
         });
       });
+      const closed = () => reject(Cut.upstream(new Error('the server closed the stream')));
       stream.once('error', (error) => reject(Cut.upstream(error)));
-      stream.once('close', () => reject(Cut.upstream(new Error('the server closed the stream'))));
+      // Reset without an error, Node closes a stream only once all of the request has been taken, which will never be.
+      stream.once('end', closed).once('close', closed);
     });
   }
 

@@ -12,6 +12,8 @@ import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
 import { TELL } from '../telling.ts';
 
+const MUCH_BYTES = 500_000;
+
 const CONFIG = `export default {
   addons: ['addons/auth.ts', 'tell.ts'], options: { auth: { users: ['alice', 'bob'] } },
 };`;
@@ -305,6 +307,22 @@ describe('an HTTP/2 server that misbehaves', () => {
         for await (const chunk of stream) text += chunk;
         assert.equal(text, 'too large');
         await proxy.said(/flow \/x response 200/);
+      },
+    ));
+
+  it('wants no more of a request, and does not answer it: the client gets a 502', () =>
+    against(
+      (stream, connection) => connection.reset(stream, 0),
+      async (session, proxy) => {
+        const stream = session.request({ ':method': 'POST', ':path': '/x' });
+        stream.on('error', () => {});
+        // More than is on its way before the server says how much it takes.
+        stream.write('x'.repeat(MUCH_BYTES));
+        const [{ ':status': status }] = (await once(stream, 'response', { signal: AbortSignal.timeout(10_000) })) as [
+          { ':status'?: number },
+        ];
+        assert.equal(status, 502);
+        await proxy.said(/flow \/x error upstream /);
       },
     ));
 
