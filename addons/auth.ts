@@ -2,7 +2,7 @@
  * Decides who may use the proxy: Basic proxy authentication (RFC 7617) against users that the config names, those of an
  * htpasswd file, and those that the command `insight-dump users` has added. What each part does stands in auth/.
  */
-import { type Client, defineAddon, describePath, type Tunnel } from 'insight-dump';
+import { type Client, defineAddon, describePath, printable, type Tunnel } from 'insight-dump';
 import { accountFiles } from './auth/account-files.ts';
 import type { Account } from './auth/accounts.ts';
 import { readBasic } from './auth/basic.ts';
@@ -13,7 +13,7 @@ import { TooManyChecks } from './auth/hash-checks.ts';
 import { issuePasswords } from './auth/issued.ts';
 import { options } from './auth/options.ts';
 import { readRemembered, recall, remember } from './auth/remembered.ts';
-import { printable, say } from './auth/said.ts';
+import { say } from './auth/said.ts';
 import { usersCommand } from './auth/users-command.ts';
 import { verify } from './auth/verify.ts';
 

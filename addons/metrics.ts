@@ -3,10 +3,11 @@
  * completions by editor and language as copilot-proxy-insight does, and much more beside them. What each part does stands
  * in metrics/, what each key means in docs/metrics.md.
  */
+import { randomUUID } from 'node:crypto';
 import { defineAddon, insightOf, messageOf } from 'insight-dump';
 import { catchUp, endJournal } from './metrics/catching-up.ts';
 import { firstState, type MetricsContext, options } from './metrics/context.ts';
-import { useOf } from './metrics/day.ts';
+import { useOf, useOfAcceptance } from './metrics/day.ts';
 import { count, flush, goOn } from './metrics/keeping.ts';
 import { reportCommand } from './metrics/report-command.ts';
 
@@ -26,6 +27,10 @@ export default defineAddon({
   exchange(exchange, _flow, ctx: MetricsContext) {
     const use = exchange.keep === 'nothing' ? undefined : useOf(insightOf(exchange));
     if (use !== undefined) count(use, ctx);
+  },
+
+  acceptance({ timeMs, ...told }, _flow, ctx: MetricsContext) {
+    count(useOfAcceptance({ ...told, id: randomUUID(), endMs: timeMs }), ctx);
   },
 
   async done(ctx: MetricsContext) {

@@ -8,7 +8,7 @@ import { keepBy, modeOf } from './privacy/modes.ts';
 import { noticePage, PAGE_HOST } from './privacy/notice.ts';
 import { options, type PrivacyOptions } from './privacy/options.ts';
 import { privacyCommand } from './privacy/privacy-command.ts';
-import { keptSecret, pseudonymize } from './privacy/pseudonyms.ts';
+import { keptSecret, pseudonymize, pseudonymOf } from './privacy/pseudonyms.ts';
 
 interface State {
   /** What pseudonyms are made with; undefined as long as there are to be none. */
@@ -46,18 +46,33 @@ export default defineAddon({
     const { options, state } = ctx;
     exchange.keep = keepBy(modeOf(exchange.user, exchange.groups, options), exchange.keep);
     if (options.pseudonyms && state.secret !== undefined) pseudonymize(exchange, state.secret);
-    if (options.mask && exchange.keep === 'all') await mask(exchange, ctx);
+    if (options.mask && exchange.keep === 'all') {
+      const { request, response, prompt, choices } = exchange;
+      await mask(exchange, { request, response, prompt, choices }, NOTHING_SAID, ctx);
+    }
+  },
+
+  async telemetry(batch, _flow, ctx) {
+    const { options, state } = ctx;
+    batch.keep = keepBy(modeOf(batch.user, batch.groups, options), batch.keep);
+    if (options.pseudonyms && state.secret !== undefined) batch.user = pseudonymOf(batch.user, state.secret);
+    if (options.mask && batch.keep === 'all') await mask(batch, { events: batch.events }, { events: [] }, ctx);
   },
 });
 
-/** What cannot be masked is not kept. */
-async function mask(exchange: CopilotExchange, { options, state, log }: PrivacyContext): Promise<void> {
-  const { request, response, prompt, choices } = exchange;
+const NOTHING_SAID = { request: undefined, response: undefined, prompt: '', choices: [] };
+
+/** Masks what was said. What cannot be masked is not kept. */
+async function mask<Said extends object>(
+  of: Said & { keep: CopilotExchange['keep'] },
+  said: Said,
+  nothing: Said,
+  { options, state, log }: PrivacyContext,
+): Promise<void> {
   // First of all: this hook may be cut off.
-  Object.assign(exchange, { keep: 'metadata', request: undefined, response: undefined, prompt: '', choices: [] });
+  Object.assign(of, nothing, { keep: 'metadata' });
   try {
-    const masked = await masking.mask({ request, response, prompt, choices }, options.maskTimeoutMs);
-    Object.assign(exchange, masked, { keep: 'all' });
+    Object.assign(of, await masking.mask(said, options.maskTimeoutMs), { keep: 'all' });
     state.failing = false;
   } catch (error) {
     if (!state.failing) log.warn(`cannot mask secrets: ${messageOf(error)}; what was said is not kept`, error);

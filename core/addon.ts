@@ -87,6 +87,15 @@ export interface Hooks<Options = unknown, State = unknown> {
    */
   exchange?(exchange: CopilotExchange, flow: Flow, ctx: Context<Options, State>): unknown;
 
+  /**
+   * A client has sent telemetry, and the server has taken it. Their hosts are not looked into by default. Say here what
+   * may be kept of it, and whose it is.
+   */
+  telemetry?(batch: TelemetryBatch, flow: Flow, ctx: Context<Options, State>): unknown;
+
+  /** What became of suggestions, as a client's telemetry tells it: after `telemetry`, once for each language in it. */
+  acceptance?(acceptance: Acceptance, flow: Flow, ctx: Context<Options, State>): unknown;
+
   /** A WebSocket has opened: after the `response` of its flow, whose status is 101. */
   websocketStart?(flow: AnsweredFlow, ctx: Context<Options, State>): unknown;
 
@@ -553,6 +562,38 @@ export interface Quota {
   readonly overagePermitted: boolean;
   /** ISO 8601, in UTC. */
   readonly resetsAt: string | undefined;
+}
+
+/** Telemetry that a client has sent in one request. */
+export interface TelemetryBatch {
+  /** Whose it is, for records and counts: the client's user, until an addon says another name. */
+  user: string;
+  /** What the user is in. */
+  readonly groups: readonly string[];
+  /** What may be kept, until an addon says otherwise: `metadata` is names of events and numbers; `nothing` is no counts either. */
+  keep: CopilotExchange['keep'];
+  /** In the order in which they were sent, as the client wrote them. They can hold prompts and text of files. */
+  events: readonly unknown[];
+}
+
+/** What became of suggestions of ghost text in one language. */
+export interface Acceptance {
+  readonly user: string;
+  readonly groups: readonly string[];
+  /** When it was told, in milliseconds since the epoch. */
+  readonly timeMs: number;
+  /** As in an exchange; mostly `-`, since what sends telemetry does not say its editor. */
+  readonly editor: string;
+  /** As the client names it; `unknown` when it does not. */
+  readonly language: string;
+  /** Suggestions. */
+  readonly shown: number;
+  readonly accepted: number;
+  /** Those that the client says were rejected; one that is neither was typed over, or is still there. */
+  readonly rejected: number;
+  /** Of what was accepted. */
+  readonly acceptedLines: number;
+  readonly acceptedCharacters: number;
 }
 
 // ------------------------------------------------------------------------------------------------------------ the config

@@ -10,13 +10,13 @@ export class Faults {
 
   say(log: Log, message: string, error: unknown): void {
     const known = this.#said.get(message);
-    if (known !== undefined && Date.now() - known.saidMs < SAY_AGAIN_AFTER_MS) {
+    if (known !== undefined && performance.now() - known.saidMs < SAY_AGAIN_AFTER_MS) {
       known.since += 1;
       log.debug(message, error);
       return;
     }
     if (this.#said.size >= MAX_REMEMBERED) this.#said.clear();
-    this.#said.set(message, { saidMs: Date.now(), since: 0 });
+    this.#said.set(message, { saidMs: performance.now(), since: 0 });
     const meanwhile = known === undefined || known.since === 0 ? '' : ` (and ${known.since} times more)`;
     log.error(`${message}${meanwhile}`, error);
   }

@@ -8,7 +8,7 @@ export interface FlowObserver {
   answered(): void;
   /** The flow has ended and its hooks have run; for one that became a WebSocket, it has opened. May reject as hooks do. */
   ended(): void | Promise<void>;
-  /** A message on the flow's WebSocket has been passed on. */
+  /** A message on the flow's WebSocket is passed on. */
   message(message: WebSocketMessage): void;
   /** The WebSocket has closed and its hooks have run. */
   closed(close: WebSocketClose): void | Promise<void>;

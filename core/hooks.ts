@@ -1,8 +1,10 @@
 import type {
+  Acceptance,
   ClientConnection,
   CopilotExchange,
   Flow,
   HookName,
+  TelemetryBatch,
   TlsFailure,
   Tunnel,
   WebSocketClose,
@@ -26,6 +28,8 @@ export const HOOKS = {
   response: { phase: 'traffic', copies: ['request', 'response'] },
   error: { phase: 'traffic', copies: ['request', 'response'] },
   exchange: { phase: 'traffic' },
+  telemetry: { phase: 'traffic' },
+  acceptance: { phase: 'traffic' },
   websocketStart: { phase: 'traffic' },
   websocketMessage: { phase: 'traffic' },
   websocketEnd: { phase: 'traffic' },
@@ -47,6 +51,8 @@ export interface HookArguments {
   response: [Flow];
   error: [Flow];
   exchange: [CopilotExchange, Flow];
+  telemetry: [TelemetryBatch, Flow];
+  acceptance: [Acceptance, Flow];
   websocketStart: [Flow];
   websocketMessage: [Flow, WebSocketMessage];
   websocketEnd: [Flow, WebSocketClose];

@@ -1,5 +1,7 @@
 /** What `import … from 'insight-dump'` gives an addon. */
 export * from './addon.ts';
+export { putBounded } from './bounded.ts';
+export { type Endpoint, endpointOf } from './copilot/endpoint.ts';
 export { type Insight, insightOf, isoMicros, recordOf, type UsageRecord } from './copilot/record.ts';
 export {
   jsonName,
@@ -11,8 +13,11 @@ export {
   recordFolder,
 } from './copilot/record-files.ts';
 export { type RecordRange, readRecords, type UsageRecords } from './copilot/record-reader.ts';
+export { bareEvent } from './copilot/telemetry.ts';
 export { COPILOT_HOSTS, COPILOT_TELEMETRY_HOSTS } from './engine/hosts.ts';
 export { codeOf, messageOf } from './errors.ts';
-export { CREDENTIALS, type CredentialPattern } from './redact.ts';
+export { aligned, printable } from './printable.ts';
+export { CREDENTIALS, type CredentialPattern, redact } from './redact.ts';
 export { describePath } from './stack.ts';
 export { Stamps } from './stamps.ts';
+export { writeWholeFile } from './whole-file.ts';

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
 import path from 'node:path';
 import pc from 'picocolors';
 import winston from 'winston';
 import type { Log } from './addon.ts';
 import { messageOf } from './errors.ts';
+import { LogFile } from './log-file.ts';
 import { redact } from './redact.ts';
 import { describePath } from './stack.ts';
 import { withTimeLimit } from './time-limit.ts';
@@ -31,6 +31,7 @@ const FLUSH_LIMIT_MS = 2_000;
 /** The console, in one clear line an event; and the same as JSON in a file that is rotated by size. */
 export class Logs implements ChildLog {
   readonly #logger: winston.Logger;
+  readonly #file: LogFile | undefined;
 
   constructor({ dir, level, color }: LogSettings) {
     const console = new winston.transports.Console({
@@ -40,7 +41,7 @@ export class Logs implements ChildLog {
     this.#logger = winston.createLogger({ level: 'debug', transports: [console] });
     // A closed pipe behind stdout must not end the proxy.
     this.#logger.on('error', () => {});
-    if (dir !== undefined) this.#addFile(path.join(dir, FILE_NAME));
+    if (dir !== undefined) this.#file = this.#addFile(path.join(dir, FILE_NAME));
   }
 
   child(addon?: string): Log {
@@ -52,31 +53,29 @@ export class Logs implements ChildLog {
 
   /** Resolves when everything logged so far is in the file. */
   async close(): Promise<void> {
-    const file = this.#logger.transports.find((transport) => transport instanceof winston.transports.File);
-    const flushed = file === undefined ? Promise.resolve() : once(file, 'finish');
+    const ended = once(this.#logger, 'finish');
     this.#logger.end();
-    // On a full disk it never finishes.
-    await withTimeLimit<unknown>(flushed, FLUSH_LIMIT_MS, () => new Error('not flushed')).catch(() => {});
+    // A disk may hang.
+    await withTimeLimit(this.#flushed(ended), FLUSH_LIMIT_MS, () => new Error('not flushed')).catch(() => {});
   }
 
-  #addFile(filename: string): void {
-    try {
-      // The transport keeps to itself what it cannot open.
-      closeSync(openSync(filename, 'a', 0o600));
-    } catch (error) {
-      this.child().error(`cannot write ${describePath(filename)}: ${messageOf(error)}; the console has it all`);
-      return;
-    }
-    const file = new winston.transports.File({
-      filename,
-      maxsize: FILE_LIMIT_BYTES,
-      maxFiles: FILES_KEPT,
-      tailable: true,
-      options: { flags: 'a', mode: 0o600 },
-      format: winston.format.printf(json),
+  async #flushed(ended: Promise<unknown>): Promise<void> {
+    await ended;
+    const file = this.#file;
+    if (file !== undefined) await new Promise<void>((resolve) => file.end(resolve));
+  }
+
+  #addFile(filename: string): LogFile {
+    const name = describePath(filename);
+    const file = new LogFile({
+      file: filename,
+      limitBytes: FILE_LIMIT_BYTES,
+      filesKept: FILES_KEPT,
+      failing: (error) => this.child().error(`cannot write ${name}: ${messageOf(error)}; the console has it all`),
+      recovered: () => this.child().warn(`${name} is written again; what is missing in it was on the console`),
     });
-    file.on('error', (error: unknown) => this.child().debug(`${describePath(filename)}: ${messageOf(error)}`));
-    this.#logger.add(file);
+    this.#logger.add(new winston.transports.Stream({ stream: file, eol: '\n', format: winston.format.printf(json) }));
+    return file;
   }
 }
 

@@ -102,7 +102,7 @@ export class Master {
       rules,
       upstreamCa: fixed.upstreamCa,
       log: logs.child(),
-      observers: copilotObservers,
+      observers: copilotObservers((error) => this.report(error)),
       flowEnded: (flow) => this.#tell(flow),
     });
     const url = await this.#listen(listen);

@@ -55,7 +55,7 @@ export function resolveOptions(
 }
 
 /** Options whose values no message may show. */
-const SECRET = /secret|password|token/i;
+const SECRET = /secret|password|token|webhook/i;
 
 /** Names of the options whose values differ. */
 export function changedOptions(

@@ -13,29 +13,43 @@ export interface KeyAndCertificate {
   readonly cert: string;
 }
 
+export interface Authority extends KeyAndCertificate {
+  /** As its certificates name it. */
+  readonly name: string;
+  readonly keys: webcrypto.CryptoKeyPair;
+}
+
 /** A CA with an elliptic key. */
-export async function makeAuthority(
-  commonName: string,
-): Promise<KeyAndCertificate & { readonly keys: webcrypto.CryptoKeyPair }> {
+export async function makeAuthority(commonName: string): Promise<Authority> {
+  const name = `CN=${commonName}`;
   const keys = await makeKeys();
   const cert = await x509.X509CertificateGenerator.createSelfSigned({
-    name: `CN=${commonName}`,
+    name,
     keys,
     ...VALID_NOW(),
     signingAlgorithm: ALGORITHM,
     extensions: [new x509.BasicConstraintsExtension(true, undefined, true)],
   });
-  return { keys, key: await pemOf(keys.privateKey), cert: cert.toString('pem') };
+  return { name, keys, key: await pemOf(keys.privateKey), cert: cert.toString('pem') };
 }
 
 /** A CA of its own and a certificate by it for these hosts, as a server on the internet would have. */
 export async function makeCertificate(hosts: readonly string[]): Promise<KeyAndCertificate & { readonly ca: string }> {
   const authority = await makeAuthority('Fake Internet CA');
+  return { ...(await issueCertificate(authority, hosts)), ca: authority.cert };
+}
+
+/** A certificate by this CA. */
+export async function issueCertificate(
+  authority: Authority,
+  hosts: readonly string[],
+  validity = VALID_NOW(),
+): Promise<KeyAndCertificate> {
   const keys = await makeKeys();
   const cert = await x509.X509CertificateGenerator.create({
     subject: `CN=${hosts[0]}`,
-    issuer: 'CN=Fake Internet CA',
-    ...VALID_NOW(),
+    issuer: authority.name,
+    ...validity,
     publicKey: keys.publicKey,
     signingKey: authority.keys.privateKey,
     signingAlgorithm: ALGORITHM,
@@ -45,8 +59,14 @@ export async function makeCertificate(hosts: readonly string[]): Promise<KeyAndC
       ),
     ],
   });
-  return { key: await pemOf(keys.privateKey), cert: cert.toString('pem'), ca: authority.cert };
+  return { key: await pemOf(keys.privateKey), cert: cert.toString('pem') };
 }
+
+/** A validity that is over. */
+export const EXPIRED = () => ({
+  notBefore: new Date(Date.now() - 48 * HOUR_MS),
+  notAfter: new Date(Date.now() - 24 * HOUR_MS),
+});
 
 const VALID_NOW = () => ({ notBefore: new Date(Date.now() - HOUR_MS), notAfter: new Date(Date.now() + 24 * HOUR_MS) });
 

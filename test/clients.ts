@@ -1,6 +1,7 @@
 /** Clients for tests: curl, undici, and hands on the raw connection. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import http from 'node:http';
 import http2 from 'node:http2';
 import net from 'node:net';
 import tls from 'node:tls';
@@ -158,9 +159,11 @@ export async function openSession(
   return session;
 }
 
-export interface H2Answer {
+export interface ClientAnswer {
   readonly status: number;
   readonly headers: http2.IncomingHttpHeaders;
+  readonly bytes: Buffer;
+  /** The same as text. */
   readonly body: string;
 }
 
@@ -169,11 +172,44 @@ export async function ask(
   session: http2.ClientHttp2Session,
   headers: http2.OutgoingHttpHeaders,
   body?: string,
-): Promise<H2Answer> {
+): Promise<ClientAnswer> {
   const stream = session.request(headers, { endStream: body === undefined });
   if (body !== undefined) stream.end(body);
   const [answered] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders & { ':status'?: number }];
+  return clientAnswer(answered[':status'], answered, stream);
+}
+
+/** A request over HTTP/1.1 in a tunnel, which stays open. The head is written as for HTTP/2. */
+export function requestHttp1(
+  tunnel: tls.TLSSocket,
+  { ':method': method = 'GET', ':path': path = '/', ...headers }: http.OutgoingHttpHeaders,
+): http.ClientRequest {
+  return http.request({
+    createConnection: () => tunnel,
+    method: String(method),
+    path: String(path),
+    headers: { host: tunnel.servername || 'x', connection: 'keep-alive', ...headers } as http.OutgoingHttpHeaders,
+  });
+}
+
+/** The same, to its end. */
+export async function askHttp1(
+  tunnel: tls.TLSSocket,
+  headers: http.OutgoingHttpHeaders,
+  body?: string,
+): Promise<ClientAnswer> {
+  const request = requestHttp1(tunnel, headers).end(body);
+  const [answer] = (await once(request, 'response')) as [http.IncomingMessage];
+  return clientAnswer(answer.statusCode, answer.headers, answer);
+}
+
+async function clientAnswer(
+  status = 0,
+  headers: http2.IncomingHttpHeaders,
+  stream: AsyncIterable<Buffer>,
+): Promise<ClientAnswer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk);
-  return { status: answered[':status'] ?? 0, headers: answered, body: Buffer.concat(chunks).toString() };
+  const bytes = Buffer.concat(chunks);
+  return { status, headers, bytes, body: bytes.toString() };
 }

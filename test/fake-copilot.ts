@@ -9,11 +9,15 @@ import type net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import zlib from 'node:zlib';
 import { makeCertificate } from './certificates.ts';
+import { messageEvents, messageOf } from './fake-copilot-messages.ts';
+import { responseEvents, responseOf, type Said, type SaidCall } from './fake-copilot-responses.ts';
 
 /** How to answer a request; each has a default. */
 export interface Plan {
   /** Pieces of text of each choice. */
   readonly pieces: readonly string[];
+  /** Calls of tools, of responses and messages. */
+  readonly calls: readonly SaidCall[];
   /** Between one event and the next. */
   readonly delayMs: number;
   readonly contentType: string;
@@ -68,6 +72,7 @@ export const FAKE_HOSTS = [
   '*.individual.githubcopilot.com',
   '*.enterprise.githubcopilot.com',
   'copilot-proxy.githubusercontent.com',
+  'copilot-telemetry.githubusercontent.com',
   'example.com',
   '*.example.com',
 ];
@@ -164,6 +169,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, fake: 
 function planned(seen: Seen, plan: Partial<Plan>): Plan & { readonly events: readonly string[] | undefined } {
   const all: Plan = {
     pieces: SAMPLE_PIECES,
+    calls: [],
     delayMs: 0,
     contentType: 'text/event-stream; charset=utf-8',
     status: 200,
@@ -185,7 +191,7 @@ async function send(
   const headers: Record<string, string> = { 'x-request-id': 'fake-1', 'x-github-request-id': 'F4KE:1' };
   if (encoding !== 'identity') headers['content-encoding'] = encoding;
   if (events === undefined) {
-    const content = Buffer.from(plan.body === '' ? JSON.stringify(otherAnswer(seen)) : plan.body);
+    const content = Buffer.from(plan.body === '' ? JSON.stringify(otherAnswer(seen, plan)) : plan.body);
     const type = plan.body === '' ? 'application/json' : contentType;
     const wire =
       encoding === 'gzip' ? zlib.gzipSync(content) : encoding === 'br' ? zlib.brotliCompressSync(content) : content;
@@ -218,13 +224,25 @@ async function send(
 // ------------------------------------------------------------------------------------------------------------ the shapes
 
 /** A stream's events, or undefined where the answer is a whole. */
-function eventsFor(seen: Seen, { pieces, status }: Plan): string[] | undefined {
+function eventsFor(seen: Seen, { pieces, calls, status }: Plan): string[] | undefined {
   const asked = json(seen.body) as { n?: number; stream?: boolean; model?: string };
   if (status !== 200 || seen.method !== 'POST') return undefined;
   if (/\/v1\/engines\/[^/]+\/completions/.test(seen.path)) return completionEvents(pieces, asked.n ?? 1);
-  if (seen.path.includes('/chat/completions') && asked.stream === true) return chatEvents(pieces, asked.model);
+  if (asked.stream !== true) return undefined;
+  const said = saidOf(asked.model, pieces, calls);
+  if (seen.path.includes('/chat/completions')) return chatEvents(pieces, asked.model);
+  if (/\/responses(\?|$)/.test(seen.path)) return responseEvents(said).map(event);
+  // Copilot has the mark of OpenAI's ends behind Anthropic's.
+  if (/\/v1\/messages(\?|$)/.test(seen.path)) return [...messageEvents(said).map(event), DONE];
   return undefined;
 }
+
+function saidOf(model: string | undefined, pieces: readonly string[], calls: readonly SaidCall[]): Said {
+  return { model, pieces, calls, nanoCredits: NANO_CREDITS };
+}
+
+/** 1.75 AI credits. */
+const NANO_CREDITS = 1_750_000_000;
 
 const CREATED = 1_763_800_000;
 const USAGE = { prompt_tokens: 20, completion_tokens: 12, total_tokens: 32 };
@@ -251,12 +269,15 @@ function chatEvents(pieces: readonly string[], model = 'gpt-4.1'): string[] {
 
 const DONE = 'data: [DONE]\n\n';
 
+/** Those that have a type are named by it, too. */
 function event(data: object): string {
-  return `data: ${JSON.stringify(data)}\n\n`;
+  const { type } = data as { type?: string };
+  const name = type === undefined ? '' : `event: ${type}\n`;
+  return `${name}data: ${JSON.stringify(data)}\n\n`;
 }
 
 /** What is asked besides: the token exchange, the models, the experiments; an echo of anything else. */
-function otherAnswer(seen: Seen): object {
+function otherAnswer(seen: Seen, { pieces, calls, status }: Plan): object {
   const [path] = seen.path.split('?');
   if (path?.endsWith('/copilot_internal/v2/token')) {
     const base = (name: string) => `https://${name}.individual.githubcopilot.com`;
@@ -276,13 +297,18 @@ function otherAnswer(seen: Seen): object {
       usage: USAGE,
     };
   }
+  const { model } = json(seen.body) as { model?: string };
+  const said = saidOf(model, pieces, calls);
+  const charge = { copilot_usage: { total_nano_aiu: said.nanoCredits } };
+  if (status === 200 && path === '/responses') return responseOf(said, 'completed', charge);
+  if (status === 200 && path === '/v1/messages') return messageOf(said);
   const { method, path: url, headers, httpVersion } = seen;
   return { method, url, headers, httpVersion, body: seen.body.toString() };
 }
 
 function json(body: Buffer): object {
   try {
-    return JSON.parse(body.toString());
+    return JSON.parse(body.toString()) ?? {};
   } catch {
     return {};
   }

@@ -1,6 +1,7 @@
 /** Servers that do as a test says, over TLS and in the clear. */
 import { once } from 'node:events';
 import http from 'node:http';
+import http2 from 'node:http2';
 import https from 'node:https';
 import type net from 'node:net';
 import { makeCertificate } from './certificates.ts';
@@ -9,7 +10,7 @@ import { FAKE_HOSTS } from './fake-copilot.ts';
 export type Credentials = Awaited<ReturnType<typeof makeCertificate>>;
 
 export interface OwnUpstream {
-  /** HTTPS over HTTP/1.1. */
+  /** HTTPS. */
   readonly port: number;
   readonly plainPort: number;
   /** PEM of the CA that signed its certificate. */
@@ -24,12 +25,24 @@ export function makeCredentials(): Promise<Credentials> {
   return makeCertificate(FAKE_HOSTS);
 }
 
-/** Starts both servers. They never close an idle connection: that is the proxy's to do. */
-export async function startOwnUpstream(handler: http.RequestListener, given?: Credentials): Promise<OwnUpstream> {
+/**
+ * Starts both servers. They never close an idle connection: that is the proxy's to do. Over HTTPS, the one speaks
+ * HTTP/1.1, or HTTP/2 too.
+ */
+export async function startOwnUpstream(
+  handler: http.RequestListener,
+  given?: Credentials,
+  version: 'http/1.1' | 'h2' = 'http/1.1',
+): Promise<OwnUpstream> {
   const credentials = given ?? (await makeCredentials());
   const sockets = new Set<net.Socket>();
   const options = { keepAliveTimeout: 0, requestTimeout: 0, noDelay: true };
-  const secure = https.createServer({ ...options, key: credentials.key, cert: credentials.cert }, handler);
+  const tlsOptions = { ...options, key: credentials.key, cert: credentials.cert };
+  const secure =
+    version === 'h2'
+      ? // HTTP/2's compatibility layer has the same methods, with other types.
+        http2.createSecureServer({ ...tlsOptions, allowHTTP1: true }, handler as never)
+      : https.createServer(tlsOptions, handler);
   const plain = http.createServer(options, handler);
   for (const server of [secure, plain]) {
     server.on('connection', (socket: net.Socket) => {
@@ -53,7 +66,10 @@ export async function startOwnUpstream(handler: http.RequestListener, given?: Cr
 }
 
 /** What has a proxy take all hosts for this upstream, and trust it. */
-export function leadingTo({ port, plainPort, ca }: OwnUpstream): { args: string[]; files: Record<string, string> } {
+export function leadingTo({ port, plainPort, ca }: Pick<OwnUpstream, 'port' | 'plainPort' | 'ca'>): {
+  args: string[];
+  files: Record<string, string>;
+} {
   return {
     args: [
       ...['--connect-to', `:443:127.0.0.1:${port}`],

@@ -36,6 +36,16 @@ export function tcpListeners(pid: number): string[] {
   });
 }
 
+/** Whether the system's TCP asks the other end of an idle connection, now and then, if it is still there. */
+export function isKeptAlive(localPort: number, remotePort: number): boolean {
+  const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0');
+  const row = readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .find((line) => line.includes(`:${hex(localPort)} `) && line.includes(`:${hex(remotePort)} 01 `));
+  // proc_net_tcp of Linux's documentation: which timer is active, and when it expires.
+  return / 02:[0-9A-F]{8} /.test(row?.slice(row.indexOf(' 01 ')) ?? '');
+}
+
 /** `TCP_LISTEN` of include/net/tcp_states.h. */
 const TCP_LISTEN = '0A';
 

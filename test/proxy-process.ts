@@ -151,13 +151,16 @@ export class CliProcess {
   }
 }
 
+/** It takes less than a second, unless the machine has much else to do. */
+const START_LIMIT_MS = 60_000;
+
 /** A CLI that listens. */
 export class ProxyProcess extends CliProcess {
   port = 0;
 
   static async start(options: ProxyOptions = {}): Promise<ProxyProcess> {
     const proxy = new ProxyProcess(options);
-    const listening = proxy.said(/on http:\/\/\S+:(\d+) with/);
+    const listening = proxy.said(/on http:\/\/\S+:(\d+) with/, 0, START_LIMIT_MS);
     const ended = proxy.ended.then((code) => {
       throw new Error(`it ended with ${code}:\n${proxy.output}`);
     });
@@ -230,10 +233,7 @@ export interface UsageRecord {
   'proxy-time-consumed': string;
   request: { url: string; method: string; headers: Record<string, string>; content: unknown };
   response: { status_code: number; headers: Record<string, string>; content: unknown };
-  insight: Pick<CopilotExchange, 'endpoint' | 'kind' | 'choices' | 'outcome' | 'counted' | 'tokens'> & {
-    user: string;
-    client: string;
-  };
+  insight: Omit<CopilotExchange, 'keep' | 'request' | 'response' | 'count'> & { client: string };
 }
 
 export interface MetricsDay {

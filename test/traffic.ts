@@ -1,6 +1,6 @@
 /** Steady traffic of a client, so that a test sees whether what it does to the proxy costs anybody a request. */
 import type http2 from 'node:http2';
-import { ask, type H2Answer, openSession } from './clients.ts';
+import { ask, type ClientAnswer, openSession } from './clients.ts';
 import type { ProxyProcess } from './proxy-process.ts';
 import { API_HOST } from './requests.ts';
 
@@ -27,7 +27,7 @@ export class Traffic {
   }
 
   /** Sends one more request, and returns its answer. */
-  ask(path = '/echo', body?: string): Promise<H2Answer> {
+  ask(path = '/echo', body?: string): Promise<ClientAnswer> {
     const headers = { ':method': body === undefined ? 'GET' : 'POST', ':path': path };
     const answer = this.#session.then((session) => ask(session, headers, body));
     this.#underWay.add(answer);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { putBounded } from './bounded.ts';
+import { putBounded } from 'insight-dump';
 
 /** Wrong credentials. */
 export interface Failures {
@@ -39,8 +39,8 @@ export async function slowDown(
 ): Promise<boolean> {
   const network = networkOf(address);
   const before = failures.byNetwork.get(network);
-  const isRecent = before !== undefined && Date.now() - before.lastMs < FAILURE_WINDOW_MS;
-  const entry = { count: (isRecent ? before.count : 0) + 1, lastMs: Date.now(), held: before?.held ?? 0 };
+  const isRecent = before !== undefined && performance.now() - before.lastMs < FAILURE_WINDOW_MS;
+  const entry = { count: (isRecent ? before.count : 0) + 1, lastMs: performance.now(), held: before?.held ?? 0 };
   putBounded(failures.byNetwork, network, entry, MAX_NETWORKS);
   const delayMs = delayOf(entry.count);
   if (delayMs === 0) return true;

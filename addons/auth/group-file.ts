@@ -2,8 +2,7 @@
  * Apache's AuthGroupFile: a line `group: user user` for each group; a group may have several.
  * https://httpd.apache.org/docs/2.4/mod/mod_authz_groupfile.html
  */
-
-import { printable } from './said.ts';
+import { printable } from 'insight-dump';
 
 export interface GroupFile {
   /** Users by group. */

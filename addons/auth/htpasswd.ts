@@ -2,8 +2,8 @@
  * Apache's password file: a line `user:hash` for each user. https://httpd.apache.org/docs/2.4/programs/htpasswd.html
  * Blank lines and those that begin with `#` say nothing.
  */
+import { printable } from 'insight-dump';
 import { faultOf } from './hashes.ts';
-import { printable } from './said.ts';
 
 export interface Htpasswd {
   /** Hashes by user. */

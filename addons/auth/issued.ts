@@ -2,8 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { codeOf } from 'insight-dump';
-import writeFileAtomic from 'write-file-atomic';
+import { codeOf, writeWholeFile } from 'insight-dump';
 import { accountFiles } from './account-files.ts';
 import type { AuthContext } from './context.ts';
 import { derivePassword, formatPasswordFile, keyOf, parsePasswordFile, passwordOf } from './password-file.ts';
@@ -33,7 +32,7 @@ async function keptSecret(confdir: string): Promise<string> {
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
     const secret = randomBytes(32).toString('hex');
-    await writeFileAtomic(file, `${secret}\n`, { mode: 0o600 });
+    await writeWholeFile(file, `${secret}\n`, { mode: 0o600 });
     return secret;
   }
 }

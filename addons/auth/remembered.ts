@@ -5,10 +5,8 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describePath, messageOf, type Paths } from 'insight-dump';
-import writeFileAtomic from 'write-file-atomic';
+import { describePath, messageOf, type Paths, putBounded, writeWholeFile } from 'insight-dump';
 import { z } from 'zod';
-import { putBounded } from './bounded.ts';
 import type { AuthContext } from './context.ts';
 import { isMissing, readTextFile } from './text-file.ts';
 
@@ -90,7 +88,7 @@ async function save(remembered: Remembered, { options, paths, log, signal }: Aut
   ]);
   const file = fileOf(paths);
   try {
-    await writeFileAtomic(file, `${JSON.stringify(Object.fromEntries(entries), null, 2)}\n`, { mode: 0o600 });
+    await writeWholeFile(file, `${JSON.stringify(Object.fromEntries(entries), null, 2)}\n`, { mode: 0o600 });
   } catch (error) {
     log.error(`cannot write ${describePath(file)}: ${messageOf(error)}`, error);
   }

@@ -1,5 +1,4 @@
-import type { Context } from 'insight-dump';
-import { putBounded } from './bounded.ts';
+import { type Context, putBounded } from 'insight-dump';
 
 const SAY_AGAIN_AFTER_MS = 60 * 60 * 1_000;
 const MAX_SAID = 10_000;
@@ -9,15 +8,10 @@ export type Said = Map<string, number>;
 
 /** Says it once an hour; to the debug log otherwise. */
 export function say({ state, log }: Context<unknown, { readonly said: Said }>, message: string): void {
-  const recently = Date.now() - (state.said.get(message) ?? Number.NEGATIVE_INFINITY) < SAY_AGAIN_AFTER_MS;
+  const recently = performance.now() - (state.said.get(message) ?? Number.NEGATIVE_INFINITY) < SAY_AGAIN_AFTER_MS;
   if (recently) log.debug(message);
   else {
-    putBounded(state.said, message, Date.now(), MAX_SAID);
+    putBounded(state.said, message, performance.now(), MAX_SAID);
     log.info(message);
   }
-}
-
-/** A name as somebody else wrote it: it must not speak to the terminal. */
-export function printable(text: string): string {
-  return text.replace(/\p{Cc}|\p{Cf}/gu, '·').slice(0, 64);
 }

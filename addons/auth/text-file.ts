@@ -1,8 +1,7 @@
 import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf, describePath, messageOf } from 'insight-dump';
-import writeFileAtomic from 'write-file-atomic';
+import { codeOf, describePath, messageOf, writeWholeFile } from 'insight-dump';
 
 /** Half a million users fit in. */
 const MAX_FILE_BYTES = 32 * 1024 * 1024;
@@ -49,7 +48,7 @@ export async function editTextFile(
     });
     const after = await edit(before ?? '');
     if (after === undefined || after === before) return;
-    await writeFileAtomic(file, after, before === undefined ? { mode: 0o600 } : {});
+    await writeWholeFile(file, after, before === undefined ? { mode: 0o600 } : {});
   } finally {
     await rm(lock, { force: true });
   }

@@ -1,9 +1,8 @@
 import os from 'node:os';
-import { describePath } from 'insight-dump';
+import { aligned, describePath, printable } from 'insight-dump';
 import { accountFiles, readAccounts } from './account-files.ts';
 import type { Account } from './accounts.ts';
 import { readRemembered, type Sighting } from './remembered.ts';
-import { printable } from './said.ts';
 import type { UsersContext } from './user-edits.ts';
 
 /** What a developer sets as the proxy. Where it listens on all addresses, it is known by the machine's name. */
@@ -39,15 +38,5 @@ function latest(remembered: ReadonlyMap<string, Sighting>): Map<string, string> 
       const time = new Date(seenMs).toISOString().slice(0, 16).replace('T', ' ');
       return [user, `${time} UTC, from ${address}`];
     }),
-  );
-}
-
-function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
   );
 }

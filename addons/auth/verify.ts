@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { putBounded } from 'insight-dump';
 import type { Account, Secret } from './accounts.ts';
 import type { Credentials } from './basic.ts';
-import { putBounded } from './bounded.ts';
 import type { AuthContext } from './context.ts';
 import { HashChecks } from './hash-checks.ts';
 import { decoyOf, rankOf } from './hashes.ts';

@@ -1,8 +1,7 @@
 /** The file of a day, `logs/metrics/copilot-usage_YYYY-MM-DD.json`, and what its journal has beyond it. */
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { codeOf, describePath } from 'insight-dump';
-import writeFileAtomic from 'write-file-atomic';
+import { codeOf, describePath, writeWholeFile } from 'insight-dump';
 import { add, type Day, emptyDay } from './day.ts';
 import { dayText, parseDay, type Written } from './day-text.ts';
 import { journalFile, readJournal } from './journal.ts';
@@ -77,5 +76,5 @@ export async function moveAside(file: string): Promise<string> {
 /** Whole or not at all, and readable by the owner only. */
 export async function writeDay(folder: string, day: Day, written: Written): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await writeFileAtomic(dayFile(folder, day.date), dayText(day, written), { mode: 0o600 });
+  await writeWholeFile(dayFile(folder, day.date), dayText(day, written), { mode: 0o600 });
 }

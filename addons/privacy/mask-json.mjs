@@ -1,5 +1,7 @@
 /** Takes secrets out of JSON, in place: out of each text and name in it, and out of what a stream's texts are together. */
 
+import { merge } from './secret-finder.mjs';
+
 /**
  * @typedef {import('./secret-finder.mjs').Range} Range
  * @typedef {(text: string) => readonly Range[]} Find
@@ -105,32 +107,31 @@ function renamed(holder, name, find) {
  */
 function maskTogether(leaves, find) {
   const texts = leaves.map(({ holder, name }) => String(holder[name]));
-  const whole = texts.join('');
-  /** @type {Range[]} */
-  const ranges = [...find(whole)];
+  const asOne = find(texts.join(''));
+  // Each by itself as well: where one ends in a letter, the next may hide that a secret begins there.
+  const asLines = texts.length === 1 ? [] : find(texts.join('\n'));
   let at = 0;
   leaves.forEach(({ holder, name }, i) => {
-    const text = /** @type {string} */ (texts[i]);
-    const end = at + text.length;
-    const mine = ranges.filter((range) => range.start < end && range.end > at);
-    const begun = mask(
-      text,
-      mine.map((range) => piece(range, at, text.length)),
-    );
-    // By itself as well: a name may end where it begins, and then its neighbor hides it.
-    holder[name] = leaves.length === 1 ? begun : mask(begun, find(begun));
-    at = end;
+    const { length } = /** @type {string} */ (texts[i]);
+    holder[name] = mask(holder[name], merge([...within(asOne, at, length), ...within(asLines, at + i, length)]));
+    at += length;
   });
 }
 
 /**
- * @param {Range} range
- * @param {number} at where the piece begins
+ * @param {readonly Range[]} ranges
+ * @param {number} at where a piece begins
  * @param {number} length
- * @returns {Range} in that piece; a secret that goes on from an earlier one has its name there
+ * @returns {Range[]} in that piece; a secret that goes on from an earlier one has its name there
  */
-function piece({ start, end, kind }, at, length) {
-  return { start: Math.max(0, start - at), end: Math.min(length, end - at), kind: start < at ? '' : kind };
+function within(ranges, at, length) {
+  return ranges
+    .filter(({ start, end }) => start < at + length && end > at)
+    .map(({ start, end, kind }) => ({
+      start: Math.max(0, start - at),
+      end: Math.min(length, end - at),
+      kind: start < at ? '' : kind,
+    }));
 }
 
 /**

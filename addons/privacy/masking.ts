@@ -1,20 +1,16 @@
 import { Worker } from 'node:worker_threads';
-import type { CopilotExchange } from 'insight-dump';
 import { SECRET_PATTERNS } from './secret-patterns.ts';
-
-/** What was asked and answered. */
-export type Said = Pick<CopilotExchange, 'request' | 'response' | 'prompt' | 'choices'>;
 
 /** Exchanges that may wait: what they hold is in memory. */
 const MAX_WAITING = 100;
 const THREAD_IDLE_MS = 30_000;
 
 interface Job {
-  readonly said: Said;
-  settle(result: Said | Error): void;
+  readonly said: object;
+  settle(result: object): void;
 }
 
-/** Masks secrets, one exchange after the other, in a thread that is there when it is needed. */
+/** Masks secrets in what was said, one exchange after the other, in a thread that is there when it is needed. */
 export class Masking {
   readonly #waiting: Job[] = [];
   #worker: Worker | undefined;
@@ -22,7 +18,7 @@ export class Masking {
   #idle: NodeJS.Timeout | undefined;
 
   /** @throws when it takes longer than that, waiting included; when too many wait; when it cannot be done */
-  mask(said: Said, limitMs: number): Promise<Said> {
+  mask<Said extends object>(said: Said, limitMs: number): Promise<Said> {
     if (this.#waiting.length >= MAX_WAITING) return Promise.reject(new Error(`${MAX_WAITING} exchanges wait already`));
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -36,7 +32,7 @@ export class Masking {
           clearTimeout(timer);
           if (this.#waiting.includes(job)) this.#waiting.splice(this.#waiting.indexOf(job), 1);
           if (result instanceof Error) reject(result);
-          else resolve(result);
+          else resolve(result as Said);
         },
       };
       this.#waiting.push(job);
@@ -76,7 +72,7 @@ export class Masking {
   #begin(): Worker {
     const workerData = { patterns: SECRET_PATTERNS };
     const worker = new Worker(new URL('./mask-worker.mjs', import.meta.url), { execArgv: [], workerData });
-    worker.on('message', ({ said, error }: { said?: Said; error?: string }) => {
+    worker.on('message', ({ said, error }: { said?: object; error?: string }) => {
       if (this.#worker === worker) this.#done(said ?? new Error(error));
     });
     const lost = (error: Error) => {
@@ -89,7 +85,7 @@ export class Masking {
     return worker;
   }
 
-  #done(result: Said | Error): void {
+  #done(result: object): void {
     this.#current?.settle(result);
     this.#current = undefined;
     this.#idle = setTimeout(() => this.#current === undefined && this.close(), THREAD_IDLE_MS).unref();

@@ -1,8 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { type CopilotExchange, codeOf, type Paths } from 'insight-dump';
-import writeFileAtomic from 'write-file-atomic';
+import { type CopilotExchange, codeOf, type Paths, writeWholeFile } from 'insight-dump';
 
 /** The same for the same user as long as the secret is; without the secret, nobody can tell whose it is. */
 export function pseudonymOf(user: string, secret: string): string {
@@ -37,6 +36,6 @@ export async function keptSecret(paths: Pick<Paths, 'confdir'>): Promise<string>
   const kept = await readSecret(paths);
   if (kept !== undefined) return kept;
   const secret = randomBytes(32).toString('hex');
-  await writeFileAtomic(secretFile(paths), `${secret}\n`, { mode: 0o600 });
+  await writeWholeFile(secretFile(paths), `${secret}\n`, { mode: 0o600 });
   return secret;
 }

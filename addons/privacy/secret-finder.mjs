@@ -14,8 +14,22 @@ export function secretFinder(patterns) {
   const lint = secretlint();
   /** @param {string} text */
   const findAsItIs = (text) => [...lint(text), ...patterns.flatMap((pattern) => matches(text, pattern))];
-  return (text) => merge([...levels(text)].flatMap(({ plain, place }) => findAsItIs(plain).map(place)));
+  /** Short texts in which there was nothing: names of properties, kinds of events and ids come again and again. */
+  const clean = new Set();
+  return (text) => {
+    if (text.length < SHORTEST_SECRET || clean.has(text)) return [];
+    const found = merge([...levels(text)].flatMap(({ plain, place }) => findAsItIs(plain).map(place)));
+    if (found.length > 0 || text.length > MAX_REMEMBERED_LENGTH) return found;
+    if (clean.size >= MAX_REMEMBERED) clean.clear();
+    clean.add(text);
+    return found;
+  };
 }
+
+/** `a@b.cd` */
+const SHORTEST_SECRET = 6;
+const MAX_REMEMBERED_LENGTH = 64;
+const MAX_REMEMBERED = 10_000;
 
 /**
  * @param {string} text
@@ -117,7 +131,7 @@ function unescaped(text) {
  * @param {Range[]} ranges
  * @returns {Range[]} in order; those that overlap as one, by the name of the first
  */
-function merge(ranges) {
+export function merge(ranges) {
   /** @type {Range[]} */
   const merged = [];
   for (const range of ranges.sort((a, b) => a.start - b.start || b.end - a.end)) {

@@ -1,7 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { codeOf } from 'insight-dump';
-import writeFileAtomic from 'write-file-atomic';
+import { codeOf, writeWholeFile } from 'insight-dump';
 import { appendLines } from './ndjson-file.ts';
 import type { Item } from './queue.ts';
 
@@ -33,12 +32,7 @@ export function sinks({ logs, ...lines }: SinkSettings): Record<Item['format'], 
         const [{ folder, name, bytes }] = items as [Item];
         const file = path.join(logs, folder, name);
         // Whole or not at all, and readable by the owner only.
-        await inFolder(path.dirname(file), () =>
-          writeFileAtomic(file, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), {
-            mode: 0o600,
-            fsync: isSynced,
-          }),
-        );
+        await inFolder(path.dirname(file), () => writeWholeFile(file, bytes, { mode: 0o600, isSynced }));
         return file;
       },
     },

@@ -10,6 +10,8 @@ import { byTarget, type Sink, sinks } from './sink.ts';
 /** Node has four threads for files, which look up names as well: some are left to the traffic. */
 const WRITERS = 2;
 const RETRY_PAUSE_MS = 1_000;
+/** What comes meanwhile waits no longer than that. */
+const LOOK_PAUSE_MS = 100;
 const SYNC_INTERVAL_MS = 1_000;
 const MIB = 1024 * 1024;
 
@@ -57,7 +59,7 @@ async function keepWriting(ctx: UsageContext): Promise<void> {
     if (queue.failed.length > 0 && performance.now() >= state.retryAtMs) retry(queue);
     if (queue.fresh.length === 0) {
       if (signal.aborted) break;
-      await sleep(state.retryAtMs - performance.now(), undefined, { signal }).catch(() => {});
+      await sleep(LOOK_PAUSE_MS, undefined, { signal }).catch(() => {});
       continue;
     }
     const groups = byTarget(take(queue));

@@ -6,6 +6,8 @@ export interface Evidence {
   readonly endpoint: CopilotEndpoint;
   readonly headers: HeaderList;
   readonly asked: Asked;
+  /** `user` or `agent`, by header or frame. */
+  readonly initiator: string | undefined;
   readonly model: string | undefined;
   readonly choices: readonly Choice[];
   readonly outcome: CopilotExchange['outcome'];
@@ -36,24 +38,34 @@ function classifyCompletion({ headers, model, choices, outcome }: Evidence): Cou
   return { as: 'completion', reason: 'a completion with text' };
 }
 
-function classifyChat({ endpoint, headers, asked, model }: Evidence): Counted {
-  if (endpoint === 'agents') return { as: 'extension', reason: 'a Copilot extension was asked' };
+function classifyChat({ endpoint, headers, asked, initiator, model }: Evidence): Counted {
+  if (endpoint === 'agents') return classifyAgent(asked);
   const extension = headers.get('x-onbehalf-extension-id');
   if (extension !== undefined) return { as: 'extension', reason: 'X-OnBehalf-Extension-Id: another extension asked' };
-  const byType = BY_INTERACTION_TYPE[headers.get('x-interaction-type') ?? ''];
+  const byType = BY_INTERACTION_TYPE.get(headers.get('x-interaction-type') ?? '');
   if (byType !== undefined) return byType;
   if (asked.forcedTool !== undefined)
     return { as: 'background', reason: 'the answer has to be a call of one tool: nobody reads it' };
   if (isNextEditModel(model)) return { as: 'nextEdit', reason: `the model is ${model}` };
-  const initiator = headers.get('x-initiator') ?? asked.initiator;
-  if (initiator === 'agent') {
-    if (asked.last === 'tool') return { as: 'step', reason: 'initiator agent, after the result of a tool' };
-    if (asked.hasPrediction) return { as: 'nextEdit', reason: 'initiator agent, with a prediction' };
-    return { as: 'background', reason: 'initiator agent, and no result of a tool' };
-  }
+  if (initiator === 'agent') return classifyByAgent(asked, model);
   if (asked.last === 'tool') return { as: 'step', reason: 'the last word is the result of a tool' };
   if (initiator === 'user') return { as: 'turn', reason: 'initiator user' };
   return classifyByBody(asked);
+}
+
+/** What is asked of `/agents/` by chat is an extension's to answer; jobs and sessions of agents are run there as well. */
+function classifyAgent(asked: Asked): Counted {
+  if (asked.last === 'none') return { as: 'nothing', reason: 'nothing was said to the agent' };
+  return { as: 'extension', reason: 'a Copilot extension was asked' };
+}
+
+/** What is asked without the user: the next step, or something on the side. */
+function classifyByAgent({ hasNewResults, hasPrediction }: Asked, model: string | undefined): Counted {
+  if (hasNewResults) return { as: 'step', reason: 'initiator agent, after the result of a tool' };
+  if (model?.includes('instant-apply') === true)
+    return { as: 'background', reason: `the model is ${model}: an edit is applied` };
+  if (hasPrediction) return { as: 'nextEdit', reason: 'initiator agent, with a prediction' };
+  return { as: 'background', reason: 'initiator agent, and no result of a tool' };
 }
 
 /** Where no header says who asks: older editors, and the CLI. */
@@ -63,11 +75,11 @@ function classifyByBody(asked: Asked): Counted {
   return { as: 'background', reason: 'the last word is not the user’s' };
 }
 
-const BY_INTERACTION_TYPE: Partial<Record<string, Counted>> = {
-  'conversation-subagent': { as: 'subagent', reason: 'X-Interaction-Type: conversation-subagent' },
-  'conversation-background': { as: 'background', reason: 'X-Interaction-Type: conversation-background' },
-  'git-commit': { as: 'commitMessage', reason: 'X-Interaction-Type: git-commit' },
-};
+const BY_INTERACTION_TYPE: ReadonlyMap<string, Counted> = new Map([
+  ['conversation-subagent', { as: 'subagent', reason: 'X-Interaction-Type: conversation-subagent' }],
+  ['conversation-background', { as: 'background', reason: 'X-Interaction-Type: conversation-background' }],
+  ['git-commit', { as: 'commitMessage', reason: 'X-Interaction-Type: git-commit' }],
+]);
 
 /** Models that suggest the next edit are named so. */
 function isNextEditModel(model: string | undefined): boolean {

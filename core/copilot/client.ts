@@ -28,8 +28,8 @@ function cliOf(headers: HeaderList): string | undefined {
 
 function surfaceOf(headers: HeaderList): CopilotExchange['surface'] {
   const integration = headers.get('copilot-integration-id') ?? '';
-  if (integration.includes('cli')) return 'cli';
-  if (/agent|swe/.test(integration)) return 'agent';
+  if (/(^|-)cli(-|$)/.test(integration)) return 'cli';
+  if (/(^|-)(agent|swe)(-|$)/.test(integration)) return 'agent';
   if (headers.has('editor-version')) return 'ide';
   return cliOf(headers) === undefined ? 'unknown' : 'cli';
 }

@@ -7,7 +7,7 @@ import { type Endpoint, engineOf } from './endpoint.ts';
 import { textAt } from './json.ts';
 import { languageOf } from './language.ts';
 import { quotaOf } from './quota.ts';
-import { readRequest } from './request.ts';
+import type { Asked } from './request.ts';
 import { tokensOf } from './tokens.ts';
 
 /** What has been found out about one exchange, once it is over. */
@@ -16,9 +16,14 @@ export interface Findings {
   readonly flow: Flow;
   readonly endpoint: Endpoint;
   readonly transport: CopilotExchange['transport'];
+  readonly asked: Asked;
+  readonly answer: Answer;
+  /** Who asked, by header or frame. */
+  readonly initiator: string | undefined;
+  readonly interaction: string | undefined;
+  /** What is kept of them. */
   readonly request: unknown;
   readonly response: unknown;
-  readonly answer: Answer;
   readonly status: number;
   /** Who or what broke it off before it was over, if anybody did. */
   readonly cut: { readonly by: string; readonly code: string } | undefined;
@@ -64,9 +69,8 @@ export class DecodedExchange implements CopilotExchange {
   readonly tokensPerSecond: number | undefined;
   counted: Counted;
 
-  constructor({ flow, endpoint: { endpoint, kind }, answer, request, ...findings }: Findings) {
+  constructor({ flow, endpoint: { endpoint, kind }, asked, answer, request, initiator, ...findings }: Findings) {
     const { headers, path } = flow.request;
-    const asked = readRequest(endpoint, request);
     this.id = findings.id;
     this.user = flow.client.user ?? 'anonymous';
     this.groups = flow.client.groups;
@@ -81,7 +85,7 @@ export class DecodedExchange implements CopilotExchange {
     this.surface = surface;
     this.model = named(asked.model) ?? named(engineOf(path));
     this.answeredBy = named(answer.model);
-    this.interaction = named(headers.get('x-interaction-id'));
+    this.interaction = named(findings.interaction);
     this.request = request;
     this.response = findings.response;
     this.prompt = asked.prompt;
@@ -92,10 +96,10 @@ export class DecodedExchange implements CopilotExchange {
     this.status = findings.status;
     this.outcome = outcomeOf(answer, findings);
     this.failure = this.outcome === 'failed' ? named(failureOf(answer, findings)) : undefined;
-    this.truncated = findings.truncated;
+    this.truncated = findings.truncated || answer.truncated;
     this.tokens = tokensOf(endpoint, request, answer, this.choices);
     this.credits = answer.nanoCredits === undefined ? undefined : answer.nanoCredits / NANO_PER_CREDIT;
-    this.quota = quotaOf(flow.response?.headers ?? headers);
+    this.quota = quotaOf(flow.response?.headers, answer.quotas);
     this.startMs = findings.startMs;
     this.endMs = findings.endMs;
     this.firstTokenMs = findings.firstTokenMs;
@@ -104,7 +108,7 @@ export class DecodedExchange implements CopilotExchange {
     const { model, choices, outcome } = this;
     this.counted =
       uncounted === undefined
-        ? classify({ endpoint, headers, asked, model, choices, outcome })
+        ? classify({ endpoint, headers, asked, initiator, model, choices, outcome })
         : { as: 'nothing', reason: uncounted };
   }
 
@@ -124,6 +128,7 @@ function named(name: string | undefined): string | undefined {
 
 function outcomeOf(answer: Answer, { status, cut }: Pick<Findings, 'status' | 'cut'>): CopilotExchange['outcome'] {
   if (answer.failure !== undefined || status >= 400) return 'failed';
+  if (answer.cancelled) return 'cancelled';
   if (cut === undefined) return 'complete';
   if (cut.by !== 'client') return 'failed';
   return answer.finished ? 'complete' : 'cancelled';

@@ -4,14 +4,18 @@ import { Answer } from './answer.ts';
 import { BodyReader } from './body-reader.ts';
 import { type Endpoint, endpointOf } from './endpoint.ts';
 import { DecodedExchange } from './exchange.ts';
-import { readerOf } from './readers.ts';
+import { readEvent } from './readers.ts';
+import { readRequest } from './request.ts';
 
-/** A message that is being read, and what has come of it. */
+/** A message that is being read. */
 interface Reading {
   readonly message: HttpMessage;
   readonly body: BodyReader;
+}
+
+/** What is read of an answer. */
+interface AnswerReading extends Reading {
   readonly answer: Answer;
-  readonly isWatched: boolean;
 }
 
 /** Reads one request and its answer: while they pass, or from what was kept of them. */
@@ -19,7 +23,7 @@ export class HttpReading {
   readonly #flow: HttpFlow;
   readonly #endpoint: Endpoint;
   #request: Reading | undefined;
-  #response: Reading | undefined;
+  #response: AnswerReading | undefined;
   #firstTokenMs: number | undefined;
 
   constructor(flow: HttpFlow, endpoint: Endpoint) {
@@ -28,28 +32,42 @@ export class HttpReading {
   }
 
   watchRequest(): void {
-    this.#request = this.#watch(this.#flow.request);
+    const { request } = this.#flow;
+    if (!isHeldBack(request)) this.#request = watched(readingOf(request));
   }
 
   watchResponse(): void {
-    if (this.#flow.response !== undefined) this.#response = this.#watch(this.#flow.response);
+    const { response } = this.#flow;
+    if (response === undefined || isHeldBack(response)) return;
+    this.#response = watched(
+      this.#answerReading(response, ({ hasOutput }) => {
+        if (hasOutput) this.#firstTokenMs ??= this.#flow.now() - this.#flow.timings.start;
+      }),
+    );
   }
 
-  /** What it was, once it is over; undefined without an answer. */
+  /** What it was, once it is over; undefined without an answer. @throws what went wrong in reading it */
   async exchange(): Promise<DecodedExchange | undefined> {
     const { request, response, timings, error } = this.#flow;
     if (response === undefined) return undefined;
-    const asked = await this.#finish(request, this.#request);
-    const told = await this.#finish(response, this.#response);
-    if (!told.body.isStream) readerOf(this.#endpoint.endpoint)(told.answer, told.body.content);
+    const { endpoint } = this.#endpoint;
+    const asked = await finished(request, this.#request, readingOf);
+    const told = await finished(response, this.#response, (message) => this.#answerReading(message));
+    if (!told.body.isStream) readEvent(endpoint, told.answer, told.body.content);
+    const { headers } = request;
+    const { content } = asked.body;
+    const read = readRequest(endpoint, content);
     return new DecodedExchange({
       id: this.#flow.id,
       flow: this.#flow as Flow,
       endpoint: this.#endpoint,
       transport: 'http',
-      request: asked.body.content,
-      response: told.body.content,
+      asked: read,
       answer: told.answer,
+      initiator: headers.get('x-initiator') ?? read.initiator,
+      interaction: headers.get('x-interaction-id'),
+      request: content,
+      response: told.body.content,
       status: response.status,
       cut: error,
       truncated: asked.body.truncated || told.body.truncated,
@@ -59,32 +77,42 @@ export class HttpReading {
     });
   }
 
-  /** Reads what passes. Bodies that are held back for addons to edit are read once they are settled. */
-  #watch(message: HttpMessage): Reading | undefined {
-    if (message.wantsBuffer || message.content !== undefined) return undefined;
-    const reading = this.#read(message, true);
-    message.body.watch((chunk) => reading.body.push(chunk));
-    return reading;
-  }
-
-  #read(message: HttpMessage, isWatched: boolean): Reading {
+  #answerReading(message: HttpMessage, read: (answer: Answer) => void = () => {}): AnswerReading {
     const answer = new Answer();
-    const read = readerOf(this.#endpoint.endpoint);
     const body = new BodyReader(message.headers, (event) => {
-      read(answer, event);
-      if (isWatched && this.#firstTokenMs === undefined && answer.hasOutput)
-        this.#firstTokenMs = this.#flow.now() - this.#flow.timings.start;
+      readEvent(this.#endpoint.endpoint, answer, event);
+      read(answer);
     });
-    return { message, body, answer, isWatched };
+    return { message, answer, body };
   }
+}
 
-  /** What a message was in the end: an addon may have put another in its place. */
-  async #finish(message: HttpMessage, watched: Reading | undefined): Promise<Reading> {
-    const reading = watched?.message === message ? watched : this.#read(message, false);
-    if (!reading.isWatched) reading.body.push(message.content ?? message.body.raw());
-    await reading.body.end();
-    return reading;
-  }
+function readingOf(message: HttpMessage): Reading {
+  return { message, body: new BodyReader(message.headers) };
+}
+
+/** Bodies that addons may edit are read once they are settled. */
+function isHeldBack({ wantsBuffer, content }: HttpMessage): boolean {
+  return wantsBuffer || content !== undefined;
+}
+
+/** Has what passes read. */
+function watched<R extends Reading>(reading: R): R {
+  reading.message.body.watch((chunk) => reading.body.push(chunk));
+  return reading;
+}
+
+/** What a message was in the end: an addon may have put another in its place. */
+async function finished<R extends Reading>(
+  message: HttpMessage,
+  watched: R | undefined,
+  begin: (message: HttpMessage) => R,
+): Promise<R> {
+  const isWatched = watched?.message === message;
+  const reading = isWatched ? watched : begin(message);
+  if (!isWatched) reading.body.push(message.content ?? message.body.raw());
+  await reading.body.end();
+  return reading;
 }
 
 /** What a flow that is over was, read from the bodies that were kept; undefined if it was no use of Copilot. */

@@ -26,11 +26,42 @@ export function listAt(value: unknown, ...path: readonly string[]): readonly unk
   return Array.isArray(found) ? found : [];
 }
 
-/** A JSON value, or the text itself where it is none. */
+/** True where there is an object, whatever is in it. */
+export function hasObjectAt(value: unknown, ...path: readonly string[]): boolean {
+  const found = at(value, ...path);
+  return typeof found === 'object' && found !== null;
+}
+
+/** Deeper than any tool describes its input; what walks through a value step by step, as `JSON.stringify`, can go there. */
+export const MAX_JSON_DEPTH = 500;
+
+/** A JSON value; the text itself where it is none, or is nested deeper than anybody could read. */
 export function parseJson(text: string): unknown {
+  if (isDeep(text)) return text;
   try {
     return JSON.parse(text);
   } catch {
     return text;
   }
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+function isDeep(text: string): boolean {
+  // Each level takes two characters.
+  if (text.length <= 2 * MAX_JSON_DEPTH) return false;
+  let depth = 0;
+  let isInString = false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === QUOTE) isInString = !isInString;
+    else if (isInString) {
+      if (code === BACKSLASH) i++;
+    } else if (code === 0x5b || code === 0x7b) {
+      depth += 1;
+      if (depth > MAX_JSON_DEPTH) return true;
+    } else if (code === 0x5d || code === 0x7d) depth -= 1;
+  }
+  return false;
 }

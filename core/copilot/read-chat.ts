@@ -1,4 +1,4 @@
-import type { Answer } from './answer.ts';
+import type { Answer, ChoiceDraft } from './answer.ts';
 import { at, countAt, listAt, textAt } from './json.ts';
 
 /**
@@ -11,27 +11,28 @@ export function readChat(answer: Answer, chunk: unknown): void {
   for (const piece of listAt(chunk, 'choices')) readChoice(answer, piece);
   answer.model = textAt(chunk, 'model') || answer.model;
   readUsage(answer, at(chunk, 'usage'));
-  answer.readCharge(chunk);
-  if (typeof at(chunk, 'error') === 'object' && at(chunk, 'error') !== null) answer.readFailure(chunk);
 }
 
 function readChoice(answer: Answer, piece: unknown): void {
   const choice = answer.choice(countAt(piece, 'index') ?? 0);
   // Ghost text has `text`, a chat's stream `delta`, a chat that is not streamed `message`.
-  choice.addText(textAt(piece, 'text') ?? textAt(piece, 'delta', 'content') ?? textAt(piece, 'message', 'content'));
-  for (const [i, call] of [
-    ...listAt(piece, 'delta', 'tool_calls'),
-    ...listAt(piece, 'message', 'tool_calls'),
-  ].entries())
-    choice.addToolCall(
-      String(countAt(call, 'index') ?? i),
-      textAt(call, 'function', 'name'),
-      textAt(call, 'function', 'arguments'),
-    );
+  choice.addText(textAt(piece, 'text'));
+  for (const said of [at(piece, 'delta'), at(piece, 'message')]) {
+    choice.addText(textAt(said, 'content') ?? textAt(said, 'refusal'));
+    for (const [i, call] of listAt(said, 'tool_calls').entries()) readCall(choice, call, i);
+  }
   const finishReason = textAt(piece, 'finish_reason');
   if (finishReason === undefined) return;
   choice.finishReason = finishReason;
   answer.finished = true;
+}
+
+function readCall(choice: ChoiceDraft, call: unknown, position: number): void {
+  choice.addToolCall(String(countAt(call, 'index') ?? position), {
+    id: textAt(call, 'id') || undefined,
+    name: textAt(call, 'function', 'name'),
+    arguments: textAt(call, 'function', 'arguments'),
+  });
 }
 
 function readUsage(answer: Answer, usage: unknown): void {

@@ -7,7 +7,6 @@ import { at, countAt, listAt, textAt } from './json.ts';
  * https://docs.anthropic.com/en/docs/build-with-claude/streaming
  */
 export function readMessages(answer: Answer, event: unknown): void {
-  answer.readCharge(event);
   switch (textAt(event, 'type')) {
     case 'message':
       readMessage(answer, event);
@@ -16,12 +15,12 @@ export function readMessages(answer: Answer, event: unknown): void {
       readMessage(answer, at(event, 'message'));
       break;
     case 'content_block_start':
-      readBlock(answer, at(event, 'content_block'), keyOf(event));
+      readBlock(answer, at(event, 'content_block'), keyOf(event), false);
       break;
     case 'content_block_delta':
       answer.choice(0).addText(textAt(event, 'delta', 'text'));
       if (textAt(event, 'delta', 'type') === 'input_json_delta')
-        answer.choice(0).addToolCall(keyOf(event), undefined, textAt(event, 'delta', 'partial_json'));
+        answer.choice(0).addToolCall(keyOf(event), { arguments: textAt(event, 'delta', 'partial_json') });
       break;
     case 'message_delta':
       readStop(answer, at(event, 'delta'));
@@ -42,20 +41,20 @@ function keyOf(event: unknown): string {
 
 function readMessage(answer: Answer, message: unknown): void {
   answer.model = textAt(message, 'model') || answer.model;
-  answer.readCharge(message);
-  for (const [i, block] of listAt(message, 'content').entries()) readBlock(answer, block, String(i));
+  answer.readBilling(message);
+  for (const [i, block] of listAt(message, 'content').entries()) readBlock(answer, block, String(i), true);
   readStop(answer, message);
   readUsage(answer, at(message, 'usage'));
 }
 
-function readBlock(answer: Answer, block: unknown, key: string): void {
+function readBlock(answer: Answer, block: unknown, key: string, isWhole: boolean): void {
   const choice = answer.choice(0);
   choice.addText(textAt(block, 'text'));
   if (textAt(block, 'type')?.endsWith('tool_use') !== true) return;
-  const input = at(block, 'input');
-  // In a stream, the input begins empty, and comes piece by piece.
-  const isEmpty = typeof input !== 'object' || input === null || Object.keys(input).length === 0;
-  choice.addToolCall(key, textAt(block, 'name'), isEmpty ? undefined : JSON.stringify(input));
+  const input = JSON.stringify(at(block, 'input') ?? {});
+  // In a stream, it begins empty, and comes piece by piece.
+  const isToCome = !isWhole && input === '{}';
+  choice.addToolCall(key, { name: textAt(block, 'name'), arguments: isToCome ? undefined : input });
 }
 
 function readStop(answer: Answer, value: unknown): void {
@@ -65,11 +64,18 @@ function readStop(answer: Answer, value: unknown): void {
   answer.finished = true;
 }
 
-/** What was read from the cache, or written to it, is not in `input_tokens`. */
+/**
+ * What was read from the cache, or written to it, is not in `input_tokens`. The last event says all of it once more, or
+ * the output only.
+ */
 function readUsage(answer: Answer, usage: unknown): void {
   const input = countAt(usage, 'input_tokens');
   const read = countAt(usage, 'cache_read_input_tokens');
-  if (input !== undefined) answer.prompt = input + (read ?? 0) + (countAt(usage, 'cache_creation_input_tokens') ?? 0);
+  const written = countAt(usage, 'cache_creation_input_tokens');
   answer.cached = read ?? answer.cached;
   answer.completion = countAt(usage, 'output_tokens') ?? answer.completion;
+  if (input === undefined) return;
+  // Without the other two, it is no news: the first event has said it with them.
+  if (!answer.prompt || read !== undefined || written !== undefined)
+    answer.prompt = input + (read ?? 0) + (written ?? 0);
 }

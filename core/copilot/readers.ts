@@ -5,7 +5,7 @@ import { readMessages } from './read-messages.ts';
 import { readResponses } from './read-responses.ts';
 
 /** Puts what an event of a stream says, or an answer as a whole, into `answer`. What it does not know is passed over. */
-export type AnswerReader = (answer: Answer, value: unknown) => void;
+type AnswerReader = (answer: Answer, value: unknown) => void;
 
 /** By protocol. */
 const READERS: Record<CopilotEndpoint, AnswerReader> = {
@@ -16,6 +16,9 @@ const READERS: Record<CopilotEndpoint, AnswerReader> = {
   messages: readMessages,
 };
 
-export function readerOf(endpoint: CopilotEndpoint): AnswerReader {
-  return READERS[endpoint];
+/** Reads an event of a stream, or an answer as a whole, in the endpoint's protocol and for what Copilot adds to it. */
+export function readEvent(endpoint: CopilotEndpoint, answer: Answer, event: unknown): void {
+  answer.readBilling(event);
+  READERS[endpoint](answer, event);
+  answer.readError(event);
 }

@@ -1,5 +1,5 @@
 import type { CopilotEndpoint } from '../addon.ts';
-import { at, listAt, textAt } from './json.ts';
+import { at, hasObjectAt, listAt, textAt } from './json.ts';
 
 /** What is read of a request, whichever its protocol. */
 export interface Asked {
@@ -8,6 +8,8 @@ export interface Asked {
   readonly prompt: string;
   /** Who has the last word in what is asked. */
   readonly last: 'user' | 'tool' | 'other' | 'none';
+  /** The result of a tool has come since the model spoke last; the editor may have put something behind it. */
+  readonly hasNewResults: boolean;
   /** The one tool that the answer has to be a call of. */
   readonly forcedTool: string | undefined;
   /** It asks with `stop`, as editors of old did in the background. */
@@ -24,15 +26,16 @@ const MAX_PROMPT_CHARACTERS = 32 * 1024;
 /** Reads a request's JSON. */
 export function readRequest(endpoint: CopilotEndpoint, request: unknown): Asked {
   const items = itemsOf(endpoint, request);
-  const last = items.at(-1);
+  const speakers = items.map(speakerOf);
   return {
     model: textAt(request, 'model'),
     prompt:
       (endpoint === 'completions' ? textAt(request, 'prompt') : lastWords(items))?.slice(-MAX_PROMPT_CHARACTERS) ?? '',
-    last: last === undefined ? 'none' : speakerOf(last),
+    last: speakers.at(-1) ?? 'none',
+    hasNewResults: speakers.lastIndexOf('tool') > items.findLastIndex(isOfModel),
     forcedTool: forcedToolOf(at(request, 'tool_choice')),
     hasStop: (at(request, 'stop') ?? undefined) !== undefined,
-    hasPrediction: typeof at(request, 'prediction') === 'object' && at(request, 'prediction') !== null,
+    hasPrediction: hasObjectAt(request, 'prediction'),
     initiator: textAt(request, 'initiator'),
   };
 }
@@ -44,13 +47,18 @@ export function itemsOf(endpoint: CopilotEndpoint, request: unknown): readonly u
   return typeof input === 'string' ? [{ role: 'user', content: input }] : listAt(request, 'input');
 }
 
-function speakerOf(item: unknown): Asked['last'] {
+function speakerOf(item: unknown): 'user' | 'tool' | 'other' {
   const role = textAt(item, 'role');
   if (role === 'tool' || role === 'function' || textAt(item, 'type')?.endsWith('_call_output') === true) return 'tool';
   if (role !== 'user') return 'other';
   const parts = listAt(item, 'content');
   const isResult = (part: unknown) => textAt(part, 'type') === 'tool_result';
   return parts.length > 0 && parts.every(isResult) ? 'tool' : 'user';
+}
+
+/** What the model has said: a message, or a call of a tool. */
+function isOfModel(item: unknown): boolean {
+  return textAt(item, 'role') === 'assistant' || textAt(item, 'type')?.endsWith('_call') === true;
 }
 
 function lastWords(items: readonly unknown[]): string | undefined {

@@ -24,7 +24,8 @@ export function tokensOf(
 }
 
 function promptTokens(endpoint: CopilotEndpoint, request: unknown): number {
-  if (endpoint !== 'completions') return tokensIn(sizeOf(itemsOf(endpoint, request)) + sizeOf(at(request, 'system')));
+  if (endpoint !== 'completions')
+    return tokensIn(charactersIn(itemsOf(endpoint, request)) + charactersIn(at(request, 'system')));
   // Editors count the tokens of ghost text themselves.
   const told = countAt(request, 'extra', 'prompt_tokens');
   if (told !== undefined) return told + (countAt(request, 'extra', 'suffix_tokens') ?? 0);
@@ -39,11 +40,9 @@ function tokensIn(characters: number): number {
   return Math.ceil(characters / CHARACTERS_PER_TOKEN);
 }
 
-function sizeOf(value: unknown): number {
-  try {
-    return JSON.stringify(value)?.length ?? 0;
-  } catch {
-    // Nested deeper than anybody would.
-    return 0;
-  }
+/** Of all texts in there; what is an image or a file is no text, however it is written. */
+function charactersIn(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null || /image|file|audio/.test(textAt(value, 'type') ?? '')) return 0;
+  return Object.values(value).reduce((sum: number, each) => sum + charactersIn(each), 0);
 }

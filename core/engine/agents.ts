@@ -16,6 +16,9 @@ interface ConnectionOptions {
   readonly ready?: tls.TLSSocket | undefined;
 }
 
+/** An agent's `timeout` is for connections that are idle; Node would count it while they are being opened, too. */
+const PATIENT = { timeout: undefined };
+
 type Connected = (error: Error | null, socket: Duplex) => void;
 
 /** Keeps connections of plain HTTP, made through the parent proxy where there is one for the host. */
@@ -29,7 +32,7 @@ export class HttpAgent extends http.Agent {
 
   override createConnection(options: object, connected?: Connected): Duplex | null | undefined {
     const opening = openByParent(this.#dialer, options as ConnectionOptions);
-    if (opening === undefined) return super.createConnection(options, connected);
+    if (opening === undefined) return super.createConnection({ ...options, ...PATIENT }, connected);
     hand(opening, connected);
     return undefined;
   }
@@ -48,7 +51,7 @@ export class HttpsAgent extends https.Agent {
     const { host, port, ready } = options as ConnectionOptions;
     if (ready !== undefined) return ready;
     const opening = openByParent(this.#dialer, options as ConnectionOptions);
-    const secure = (more: object) => super.createConnection({ ...options, ...more }) as net.Socket;
+    const secure = (more: object) => super.createConnection({ ...options, ...PATIENT, ...more }) as net.Socket;
     if (opening === undefined) return secure({});
     const securing = opening.then((socket) => {
       const secured = secure({ socket });

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import mockttp from 'mockttp';
-import writeFileAtomic from 'write-file-atomic';
 import { errors } from '../errors.ts';
+import { writeWholeFile } from '../whole-file.ts';
 
 export interface CertificateAuthority {
   /** PEM. It never leaves `confdir` and this process. */
@@ -83,8 +83,8 @@ async function create(confdir: string, permitted: readonly string[] = []): Promi
   });
   try {
     await mkdir(confdir, { recursive: true, mode: 0o700 });
-    await writeFileAtomic(keyFile, key, { mode: 0o600 });
-    await writeFileAtomic(certFile, cert, { mode: 0o644 });
+    await writeWholeFile(keyFile, key, { mode: 0o600 });
+    await writeWholeFile(certFile, cert, { mode: 0o644 });
     await chmod(keyFile, 0o600);
   } catch (error) {
     throw errors.folderUnusable('the CA', confdir, error);

@@ -32,11 +32,15 @@ export class ClientAnswer {
         this.delivered = !isHttp2(response) || !(response as Http2ServerResponse).stream.aborted;
         if (this.delivered) resolve();
       };
-      // HTTP/2's compatibility layer says so only once the client, too, has sent all.
-      if (isHttp2(response)) (response as Http2ServerResponse).stream.once('finish', onFinish);
-      else this.#response.once('finish', onFinish);
-      this.#response.once('close', () => {
+      // HTTP/2's compatibility layer says so only once the client, too, has sent all; and of a HEAD not at all, if it
+      // was not answered.
+      const carrier = isHttp2(response) ? (response as Http2ServerResponse).stream : this.#response;
+      // Its stream has been ended by Node before there is an answer, whose head is then all of it.
+      const isHeadOnly = isHttp2(response) && method === 'HEAD';
+      if (!isHeadOnly) carrier.once('finish', onFinish);
+      carrier.once('close', () => {
         forget();
+        if (isHeadOnly) this.delivered = this.begun;
         if (!this.delivered) onGone();
         resolve();
       });

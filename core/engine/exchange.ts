@@ -1,39 +1,17 @@
-import type { Http2ServerRequest } from 'node:http2';
 import type net from 'node:net';
-import type { Readable } from 'node:stream';
-import type { AnsweredFlow, Client, FailedFlow } from '../addon.ts';
+import type { AnsweredFlow, FailedFlow } from '../addon.ts';
 import { BODY_COPY_LIMIT_BYTES } from '../body.ts';
-import { authorityOf, HttpFlow, HttpRequest, HttpResponse, type Target } from '../flow.ts';
+import { authorityOf, HttpFlow, HttpRequest, HttpResponse } from '../flow.ts';
 import type { FlowObserver, FlowObservers } from '../flow-observer.ts';
-import type { HeaderPair } from '../headers.ts';
 import type { TrafficHook } from '../hooks.ts';
 import type { Pin } from '../pin.ts';
 import { ClientAnswer } from './client-answer.ts';
 import { answerOf, Cut, cutOf } from './cut.ts';
-import { isBodiless, type NodeResponse, requestHeaders, upgradeHeaders } from './head.ts';
+import { isBodiless, requestHeaders, upgradeHeaders } from './head.ts';
+import { assertClear, hasBody, type Incoming } from './incoming.ts';
 import { BodyCut, collectBody, relayBody, transformHeld } from './relay.ts';
-import { SERVER_LIMITS } from './server-limits.ts';
 import type { Upstream } from './upstream.ts';
 import type { UpstreamAnswer, UpstreamRequest } from './upstream-request.ts';
-
-/** A request as it came from a client, and the streams to read and answer it on. */
-export interface Incoming {
-  readonly client: Client;
-  readonly target: Target;
-  readonly method: string;
-  readonly path: string;
-  readonly httpVersion: string;
-  readonly headers: readonly HeaderPair[];
-  /** What came behind the body; asked for once it has ended. */
-  trailers(): readonly HeaderPair[];
-  readonly stream: Readable;
-  readonly response: NodeResponse;
-  /**
-   * Set where the client asks for another protocol on its connection (RFC 9110, section 7.8). Called with the server's
-   * connection when both have agreed on it.
-   */
-  readonly switched?: (flow: HttpFlow, server: net.Socket, observer: FlowObserver | undefined) => void;
-}
 
 export interface ExchangeSettings {
   readonly upstream: Upstream;
@@ -48,9 +26,6 @@ export interface ExchangeSettings {
 
 /** Bodies that addons want to hold back may be no larger. */
 export const BUFFER_LIMIT_BYTES = 32 * 1024 * 1024;
-
-/** `MAX_HEADER_PAIRS` in Node's `_http_common`. */
-const MAX_FIELDS = 1_000;
 
 type FlowHook = Exclude<TrafficHook, 'connect'>;
 
@@ -91,18 +66,24 @@ export class Exchange {
     this.#in.stream.on('error', () => {});
     try {
       await this.#exchange();
+      this.#dropRest();
       await this.#deliver();
     } catch (error) {
       await this.#fail(this.#cut ?? cutOf(error, 'client'));
+      this.#dropRest();
     }
-    // A server that has answered early may never read the rest; Node does not tell when the client leaves after that.
-    if (this.#upstream?.sent === false) {
-      this.#upstream.destroy();
-      if (this.#client.delivered) this.#client.wantNoMore();
-    }
-    this.#in.stream.resume();
+    if (this.#client.delivered && this.#upstream?.sent === false) this.#client.wantNoMore();
     await this.#observed();
     this.#settings.ended(this.#flow);
+  }
+
+  /**
+   * Lets go of what is left of the request, once the answer is here. A server that has answered early may never read it;
+   * and as long as a request is not read to its end, Node does not tell when the client leaves.
+   */
+  #dropRest(): void {
+    if (this.#upstream?.sent === false) this.#upstream.destroy();
+    this.#in.stream.resume();
   }
 
   async #exchange(): Promise<void> {
@@ -200,6 +181,9 @@ export class Exchange {
         this.#in.stream.resume();
         return;
       }
+    } else {
+      // A stream of HTTP/2 that is reset without an error closes only once it has been read to its end.
+      this.#in.stream.resume();
     }
     upstream.end(undefined, this.#in.trailers());
     // A server may have answered all before, or somebody broken off: then it is over, and no hook may follow.
@@ -318,7 +302,8 @@ export class Exchange {
   /** Ends it from outside of the reading and writing, which then fails. */
   #stop(cut: Cut): void {
     this.#cut ??= cut;
-    this.#upstream?.destroy(this.#cut);
+    // Without an error: its connection may be between two requests, where nobody listens for one.
+    this.#upstream?.destroy();
     this.#giveUp?.(this.#cut);
     this.#hangUp();
   }
@@ -365,28 +350,4 @@ export class Exchange {
   #copyLimit(message: 'request' | 'response'): number {
     return this.#pin.chain.reads[message] || this.#settings.keepBodies ? BODY_COPY_LIMIT_BYTES : 0;
   }
-}
-
-/**
- * Node keeps the first thousand fields of a head and drops the rest, what says how long the body is included; of HTTP/2,
- * it takes heads that are larger than it was told to; and of two hosts, nobody knows which counts (RFC 9112, section
- * 3.2).
- *
- * @throws Cut
- */
-function assertClear(headers: readonly HeaderPair[]): void {
-  const sizeBytes = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
-  if (headers.length >= MAX_FIELDS || sizeBytes > SERVER_LIMITS.maxHeaderSize)
-    throw Cut.request(431, 'HEAD_TOO_LARGE', 'The request head is too large.');
-  const hosts = headers.filter(([name]) => name.toLowerCase() === 'host');
-  if (hosts.length > 1) throw Cut.request(400, 'BAD_REQUEST', 'That is no HTTP request.');
-}
-
-/** Whether a request carries a body (RFC 9112, section 6; RFC 9113, section 8.1). */
-function hasBody({ stream, headers }: Incoming): boolean {
-  if ('stream' in stream) return !(stream as Http2ServerRequest).stream.endAfterHeaders;
-  return headers.some(([name, value]) => {
-    const lower = name.toLowerCase();
-    return lower === 'transfer-encoding' || (lower === 'content-length' && value !== '0');
-  });
 }

@@ -38,6 +38,8 @@ export interface FrontDoorHandlers {
 }
 
 const TELL_CROWDED_EVERY_MS = 60_000;
+/** How long a connection may be silent before TCP asks whether the client's machine is still there. */
+const TCP_KEEP_ALIVE_MS = 60_000;
 
 /**
  * The only listener. It takes CONNECT and plain `http://` requests, asks the `connect` hooks who it is and what may be
@@ -99,6 +101,8 @@ export class FrontDoor {
     const server = http.createServer({
       ...SERVER_LIMITS,
       noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
       // Node's own answer to that says nothing.
       requireHostHeader: false,
     });
@@ -123,8 +127,13 @@ export class FrontDoor {
   #onConnection(socket: net.Socket): void | Promise<void> {
     // A socket comes here again when its client may try once more after it was denied.
     if (this.#connections.has(socket)) return;
-    const client = new ClientSocket(socket);
     socket.on('error', () => {});
+    // Its client has reset it before it was taken; what came before that would still be read.
+    if (socket.remoteAddress === undefined) {
+      socket.destroy();
+      return;
+    }
+    const client = new ClientSocket(socket);
     if (this.#connections.size >= this.#limit && !this.#makeRoom()) {
       endRaw(socket, TOO_MANY_CONNECTIONS);
       return;

@@ -19,7 +19,10 @@ export const COPILOT_HOSTS: readonly RegExp[] = [
 ];
 
 /** Telemetry can hold prompt and file text, and is no use of Copilot. */
-export const COPILOT_TELEMETRY_HOSTS: readonly RegExp[] = [/^telemetry\.([a-z0-9-]+\.)*githubcopilot\.com:443$/i];
+export const COPILOT_TELEMETRY_HOSTS: readonly RegExp[] = [
+  /^telemetry\.([a-z0-9-]+\.)*githubcopilot\.com:443$/i,
+  /^copilot-telemetry\.githubusercontent\.com:443$/i,
+];
 
 /** What the patterns say of a host by the names that a client has for it: any one allows it, and any one rules it out. */
 export function judgeHost({ allow, ignore }: HostPatterns, names: readonly Authority[]): HostVerdict {

@@ -27,6 +27,7 @@ export function http1Fields({ method, headers, hasBody }: RequestHead): string[]
 export class Http1Request implements UpstreamRequest {
   readonly #request: ClientRequest;
   readonly #head: RequestHead;
+  #answer: IncomingMessage | undefined;
   #lastError: unknown;
 
   constructor(request: ClientRequest, head: RequestHead) {
@@ -61,7 +62,10 @@ export class Http1Request implements UpstreamRequest {
   answer(): Promise<UpstreamAnswer> {
     const request = this.#request;
     return new Promise((resolve, reject) => {
-      request.once('response', (answer) => resolve(answerOf(answer)));
+      request.once('response', (answer) => {
+        this.#answer = answer;
+        resolve(answerOf(answer));
+      });
       if (this.#head.upgrades) {
         request.once('upgrade', (answer, socket, head) => {
           socket.on('error', () => {});
@@ -84,6 +88,9 @@ export class Http1Request implements UpstreamRequest {
   }
 
   destroy(reason?: Error): void {
+    // Of an answer that is here as a whole, and not read yet, Node drops the rest and tells of a proper end
+    // (`ClientRequest.destroy` in its lib/_http_client.js): whoever reads it would pass it on as whole.
+    this.#answer?.destroy();
     this.#request.destroy(reason);
   }
 

@@ -38,7 +38,7 @@ import type { CertificateAuthority } from './ca.ts';
 import { refuse } from './client-answer.ts';
 import { BAD_REQUEST } from './client-error.ts';
 import type { NodeRequest, NodeResponse } from './head.ts';
-import { watchSession } from './http2-session.ts';
+import { expectRequest } from './http2-session.ts';
 import { adapt, type ComboServer, serverThatNeverListens } from './mockttp-server.ts';
 import { endRaw } from './raw-answer.ts';
 import { SERVER_LIMITS } from './server-limits.ts';
@@ -75,7 +75,6 @@ const SOMEWHERE = 'tunnel.invalid';
 
 /** A tunnel that was taken over. */
 interface Tunnel {
-  readonly socket: net.Socket;
   readonly tlsFailed: TlsFailed;
   /** Ends it, unless HTTP is spoken in it in time. */
   readonly late: NodeJS.Timeout;
@@ -98,9 +97,8 @@ export class Interceptor {
     this.#server = server;
     server._httpServer.on('connection', (socket: net.Socket) => clearTimeout(this.#tunnels.get(peerOf(socket))?.late));
     server._http2Server.on('session', (session: ServerHttp2Session) => {
-      const tunnel = this.#tunnels.get(peerOf(session.socket));
-      clearTimeout(tunnel?.late);
-      watchSession(session, tunnel?.socket);
+      clearTimeout(this.#tunnels.get(peerOf(session.socket))?.late);
+      expectRequest(session);
     });
   }
 
@@ -161,7 +159,7 @@ export class Interceptor {
     socket.allowHalfOpen = false;
     const peer = peerOf(socket);
     const late = setTimeout(() => socket.destroy(), SERVER_LIMITS.headersTimeout);
-    const tunnel = { socket, tlsFailed, late };
+    const tunnel = { tlsFailed, late };
     this.#tunnels.set(peer, tunnel);
     socket.once('close', () => {
       clearTimeout(late);

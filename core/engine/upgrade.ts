@@ -7,7 +7,8 @@ import { Headers } from '../headers.ts';
 import type { Pin } from '../pin.ts';
 import { joinSockets } from './blind-tunnel.ts';
 import { answerOf } from './cut.ts';
-import { Exchange, type ExchangeSettings, type Incoming } from './exchange.ts';
+import { Exchange, type ExchangeSettings } from './exchange.ts';
+import type { Incoming } from './incoming.ts';
 import { endRaw } from './raw-answer.ts';
 import { readsWebSockets, WebSocketRelay } from './websocket.ts';
 

@@ -81,7 +81,14 @@ export class Upstream {
     const server = JSON.stringify([host, port, servername, rejectUnauthorized, parent]);
     const connect = () => this.#connectSecure(target, tlsOptions);
     const opened = await this.#http2Pool.request(server, connect, head, connection);
-    return opened instanceof Http2Request ? opened : this.#http1Request(head, connection, opened);
+    if (opened instanceof Http2Request) return opened;
+    try {
+      return this.#http1Request(head, connection, opened);
+    } catch (error) {
+      // The head cannot be sent.
+      opened?.destroy();
+      throw error;
+    }
   }
 
   async #connectSecure(target: Target, tlsOptions: tls.ConnectionOptions): Promise<tls.TLSSocket> {
@@ -128,9 +135,13 @@ export class Upstream {
       ...(secure && this.#tlsOptions(host)),
       ...(ready && { ready }),
     });
-    request.once('socket', (socket) => {
-      if (ready !== socket) ready?.destroy();
-    });
+    if (ready !== undefined) {
+      // A kept connection may have been taken instead; or none, when the request is given up at once.
+      const drop = () => {
+        if (request.socket !== ready) ready.destroy();
+      };
+      request.once('socket', drop).once('close', drop);
+    }
     return new Http1Request(limited(request, target, secure ? 'secureConnect' : 'connect'), head);
   }
 

@@ -107,8 +107,9 @@ export class WebSocketRelay {
     const message = new WholeMessage(from.role, isText, content);
     await this.#hook('websocketMessage', this.#flow, message);
     if (message.dropped) return;
-    await to.send({ kind: 'message', isText, content: message.content });
+    // Before it is sent: the answer to it can be here before the sender knows that it is.
     this.#observer?.message(message);
+    await to.send({ kind: 'message', isText, content: message.content });
   }
 
   /** Runs a hook; then looks whether an addon has put an end to it. */

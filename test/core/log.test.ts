@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { Logs } from '../../core/log.ts';
-import { makeFolder } from '../proxy-process.ts';
+import { eventually, makeFolder } from '../proxy-process.ts';
 
 describe('the log', () => {
   let dir: string;
@@ -82,5 +82,27 @@ describe('the log', () => {
     await logs.close();
     assert.match(printed, /cannot write .*insight-dump\.log: EISDIR/);
     assert.match(printed, /still here/);
+  });
+
+  it('goes on on the console whatever becomes of its file, and in that once it can be written again', {
+    skip: !existsSync('/dev/full') && 'there is no /dev/full',
+  }, async () => {
+    const file = path.join(dir, 'insight-dump.log');
+    symlinkSync('/dev/full', file);
+    const logs = new Logs({ dir, level: 'info', color: false });
+    const times = (text: string) => printed.split(text).length - 1;
+    for (let i = 0; i < 1_000; i++) logs.child().info('lost', 'x'.repeat(1_000));
+    await eventually('all is said', () => times('cannot write') === 1 && times('lost') === 1_000);
+    rmSync(file);
+    await eventually('it says so', () => {
+      logs.child().info('on');
+      return times('is written again') === 1;
+    });
+    logs.child().info('kept');
+    await logs.close();
+    assert.equal(times('cannot write'), 1);
+    const messages = entries().map(({ message }) => message);
+    assert.equal(messages.at(-1), 'kept');
+    assert.ok(messages.some((message) => /is written again/.test(message)));
   });
 });

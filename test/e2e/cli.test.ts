@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { ask, curl, openSession } from '../clients.ts';
+import { curl } from '../clients.ts';
 import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
 import { CliProcess, eventually, ProxyProcess, ROOT } from '../proxy-process.ts';
 import { API_HOST, chatRequest } from '../requests.ts';
@@ -179,36 +179,6 @@ describe('a started proxy', () => {
     await eventually('it has started', () => /👥/.test(tryRead(silent)));
     await silent.stop();
     assert.equal(silent.output, '');
-  });
-
-  it('stops on SIGTERM: an open stream ends whole, its record is written, the exit code is 0', async (t) => {
-    fake.plan = () => ({ delayMs: 150 });
-    const proxy = await ProxyProcess.start({ upstream: fake });
-    t.after(() => proxy.stop());
-    const session = await openSession(proxy, 'alice', API_HOST);
-    const headers = { ':method': 'POST', ':path': '/chat/completions', 'editor-version': 'vscode/1' };
-    const count = fake.requests.length;
-    const answer = ask(session, headers, chatRequest('last words'));
-    await eventually('it is under way', () => fake.requests[count]?.sentAt.length === 1);
-    proxy.kill('SIGTERM');
-    assert.match((await answer).body, /\[DONE\]/);
-    assert.equal(await proxy.ended, 0);
-    assert.equal(proxy.records().size, 1);
-    await proxy.metrics((day) => day.total_chat_turns === 1);
-    fake.plan = () => ({});
-  });
-});
-
-describe('a proxy that is stopped while it starts', () => {
-  it('ends its addons, and exits with 0', async () => {
-    const slow = `export async function running(ctx) { ctx.log.info('slow runs'); await new Promise((r) => setTimeout(r, 300)); }
-      export function done(ctx) { ctx.log.info('slow is done'); }`;
-    const cli = new CliProcess({ args: ['-s', 'slow.ts'], files: { 'slow.ts': slow } });
-    await cli.said(/slow runs/);
-    cli.kill('SIGTERM');
-    assert.equal(await cli.ended, 0);
-    assert.match(cli.output, /slow is done/);
-    await cli.stop();
   });
 });
 

@@ -5,9 +5,12 @@ import { describe, it } from 'node:test';
 import tls from 'node:tls';
 import { ask, basic, curl, openSession, RawConnection } from '../clients.ts';
 import { startFakeCopilot } from '../fake-copilot.ts';
+import { isKeptAlive } from '../process-stats.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
 import { setStage } from '../stage.ts';
+
+const CONFIG = `export default { addons: ['addons/auth.ts', 'tell.ts'], options: { auth: { users: ['alice'] } }, flowDetail: 0 };`;
 
 /** Tells of each connection; turns some away. */
 const SCRIPT = `
@@ -30,8 +33,7 @@ const SCRIPT = `
 
 describe('a connection', () => {
   let proxy: ProxyProcess;
-  const config = `export default { addons: ['addons/auth.ts', 'tell.ts'], options: { auth: { users: ['alice'] } }, flowDetail: 0 };`;
-  setStage({ config, files: { 'tell.ts': SCRIPT } }, undefined, (stage) => {
+  setStage({ config: CONFIG, files: { 'tell.ts': SCRIPT } }, undefined, (stage) => {
     ({ proxy } = stage);
   });
 
@@ -41,6 +43,14 @@ describe('a connection', () => {
     assert.doesNotMatch(proxy.output, new RegExp(`disconnected ${port}`));
     session.destroy();
     await proxy.said(new RegExp(`disconnected ${port} alice`));
+  });
+
+  it('is kept alive by TCP, which tells when the machine of its client has vanished', async () => {
+    const socket = net.connect(proxy.port, '127.0.0.1');
+    await once(socket, 'connect');
+    const { localPort = 0 } = socket;
+    await eventually('kept alive', () => isKeptAlive(proxy.port, localPort));
+    socket.destroy();
   });
 
   it('loses nothing of what its client sends while the hook takes its time', async () => {
@@ -70,10 +80,59 @@ describe('a connection', () => {
   });
 });
 
+describe('a connection that its client has reset before it was taken', () => {
+  setStage({ config: CONFIG, files: { 'tell.ts': SCRIPT } }, undefined, (stage) => {
+    ({ proxy } = stage);
+  });
+  let proxy: ProxyProcess;
+
+  it('has no address any more, and no addon is told of it', async () => {
+    const wish = `CONNECT ${API_HOST}:443 HTTP/1.1\r\nProxy-Authorization: ${basic('alice', proxy.password('alice'))}\r\n\r\n`;
+    proxy.kill('SIGSTOP');
+    const socket = net.connect(proxy.port, '127.0.0.1');
+    await new Promise((resolve) => socket.write(wish, resolve));
+    socket.resetAndDestroy();
+    await once(socket, 'close');
+    proxy.kill('SIGCONT');
+    const session = await openSession(proxy, 'alice', API_HOST);
+    assert.equal((await ask(session, { ':path': '/' })).status, 200);
+    session.close();
+    assert.deepEqual(proxy.output.match(/^.* connected .*$/gm)?.length, 1, proxy.output);
+    assert.match(proxy.output, /alice is here, from 127\.0\.0\.1/);
+  });
+});
+
+describe('a connection that an addon closes in the middle of what it receives on it', () => {
+  const HOOKS = ['requestHeaders', 'request', 'responseHeaders', 'response'] as const;
+  const script = `
+    const clients = new Map();
+    export function clientConnected(client) { clients.set(client.id, client); }
+    const closing = (hook) => (flow) => { if (flow.request.path === '/' + hook) clients.get(flow.client.id).close(); };
+    ${HOOKS.map((hook) => `export const ${hook} = closing('${hook}');`).join('\n')}
+  `;
+  let proxy: ProxyProcess;
+  setStage({ config: CONFIG, files: { 'tell.ts': script } }, undefined, (stage) => {
+    ({ proxy } = stage);
+  });
+
+  for (const hook of HOOKS) {
+    it(`ends with all its requests, and nobody else is harmed: ${hook}`, async () => {
+      const session = await openSession(proxy, 'alice', API_HOST);
+      const streams = Array.from({ length: 20 }, () =>
+        session.request({ ':method': 'POST', ':path': `/${hook}` }).on('error', () => {}),
+      );
+      for (const stream of streams) stream.resume().end('x'.repeat(1_000));
+      await Promise.all([session, ...streams].map((each) => new Promise((closed) => each.once('close', closed))));
+      const other = await openSession(proxy, 'alice', API_HOST);
+      assert.equal((await ask(other, { ':path': '/' })).status, 200);
+      other.close();
+    });
+  }
+});
+
 describe('a client that does not trust the CA', () => {
   let proxy: ProxyProcess;
-  const config = `export default { addons: ['addons/auth.ts', 'tell.ts'], options: { auth: { users: ['alice'] } }, flowDetail: 0 };`;
-  setStage({ config, files: { 'tell.ts': SCRIPT } }, undefined, (stage) => {
+  setStage({ config: CONFIG, files: { 'tell.ts': SCRIPT } }, undefined, (stage) => {
     ({ proxy } = stage);
   });
 

@@ -1,30 +1,29 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
-import net from 'node:net';
-import { describe, it } from 'node:test';
-import { ask, basic, curl, openSession, openTunnel, RawConnection } from '../clients.ts';
-import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
+import { constants } from 'node:http2';
+import type net from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { basic, type CurlResult, curl, openSession, openTunnel, RawConnection } from '../clients.ts';
+import type { FakeCopilot } from '../fake-copilot.ts';
+import { leadingTo, type OwnUpstream, startOwnUpstream } from '../own-upstream.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
+import { RAW_CONFIG, type RawUpstream, setRawStage, withRawUpstream } from '../raw-upstream.ts';
 import { API_HOST } from '../requests.ts';
 import { setStage } from '../stage.ts';
+import { TELL } from '../telling.ts';
 
-const TELL = `
-  const tell = (name) => (flow, ctx) => ctx.log.info('flow ' + flow.request.path + ' ' + name + (flow.error ? ' ' + flow.error.by + ' ' + flow.error.code : ''));
-  export const response = tell('response');
-  export const error = tell('error');
-`;
-const CONFIG = `export default {
-  addons: ['addons/auth.ts', 'tell.ts'], options: { auth: { users: ['alice'] } }, flowDetail: 0,
-  allowHosts: ['githubcopilot', '^plain.example:80$'],
-};`;
+/** More than is on its way at once. */
+const MUCH_BYTES = 200_000;
+/** For the proxy to have read what the upstream has sent. */
+const AFTER_ANSWER_MS = 300;
 
 describe('a client that breaks off', () => {
   let fake: FakeCopilot;
   let proxy: ProxyProcess;
   setStage(
-    { config: CONFIG, files: { 'tell.ts': TELL } },
+    { config: RAW_CONFIG, files: { 'tell.ts': TELL } },
     () => ({ delayMs: 50, pieces: Array(100).fill('x') }),
     (stage) => {
       ({ fake, proxy } = stage);
@@ -41,6 +40,18 @@ describe('a client that breaks off', () => {
     socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${stream.length}\r\n\r\n${stream}`);
     await once(socket, 'data');
     socket.destroy();
+    await eventually('the upstream is told', async () => (await seen(path)).end === 'cancelled', 1_000);
+    await toldAs(path, 'error client CLIENT_CLOSED');
+  });
+
+  it('in the middle of an answer, by a reset of its connection, has the upstream told within a second', async () => {
+    const path = '/reset/chat/completions';
+    const { socket } = await RawConnection.open(proxy.port);
+    const login = `Proxy-Authorization: ${basic('alice', proxy.password('alice'))}`;
+    const head = [`POST http://plain.example${path} HTTP/1.1`, 'Host: plain.example', login];
+    socket.write(`${[...head, `Content-Length: ${stream.length}`].join('\r\n')}\r\n\r\n${stream}`);
+    await once(socket, 'data');
+    socket.resetAndDestroy();
     await eventually('the upstream is told', async () => (await seen(path)).end === 'cancelled', 1_000);
     await toldAs(path, 'error client CLIENT_CLOSED');
   });
@@ -99,90 +110,119 @@ describe('a client that breaks off', () => {
   });
 });
 
-/** An upstream of our own making, on plain HTTP. */
-async function withUpstream(
-  serve: (socket: net.Socket) => void,
-  test: (proxy: ProxyProcess) => Promise<void>,
-  config = CONFIG,
-): Promise<void> {
-  const server = net.createServer((socket) => {
-    socket.on('error', () => {});
-    serve(socket);
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  const proxy = await ProxyProcess.start({
-    args: ['--connect-to', `::127.0.0.1:${port}`],
-    config,
-    files: { 'tell.ts': TELL },
-  });
-  try {
-    await test(proxy);
-  } finally {
-    await proxy.stop();
-    server.close();
-  }
-}
-
 const URL = 'http://plain.example/x';
 
+describe('a client that resets its stream of HTTP/2 without an error, in the middle of an answer that is all here,', () => {
+  const closed: string[] = [];
+  let upstream: OwnUpstream;
+  let proxy: ProxyProcess;
+  before(async () => {
+    upstream = await startOwnUpstream((request, response) => {
+      response.once('close', () => closed.push(request.url ?? ''));
+      response.end(Buffer.alloc(MUCH_BYTES));
+    });
+    const { args, files } = leadingTo(upstream);
+    proxy = await ProxyProcess.start({ args, config: RAW_CONFIG, files: { ...files, 'tell.ts': TELL } });
+  });
+  after(async () => {
+    await proxy?.stop();
+    await upstream?.close();
+  });
+
+  it('has its flow ended', async () => {
+    const session = await openSession(proxy, 'alice', API_HOST);
+    const request = session.request({ ':path': '/much' });
+    await once(request, 'response');
+    await eventually('all of the answer is with the proxy', () => closed.includes('/much'));
+    await sleep(AFTER_ANSWER_MS);
+    request.close(constants.NGHTTP2_NO_ERROR);
+    await proxy.said(/flow \/much error client CLIENT_CLOSED$/m);
+    session.destroy();
+  });
+});
+
+/** In the clear, and over TLS for clients of both versions. */
+const WAYS: readonly (readonly string[])[] = [
+  [URL],
+  ['--http1.1', `https://${API_HOST}/x`],
+  ['--http2', `https://${API_HOST}/x`],
+];
+
 describe('an upstream that breaks off', () => {
-  for (const [what, answer, end, code] of [
-    [
-      'chunked body by a proper close',
-      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n',
-      'end',
-      18,
-    ],
-    ['chunked body by a reset', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n', 'reset', 18],
-    ['body of known length', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello', 'end', 18],
-  ] as const) {
-    it(`a ${what} gives the client no clean end`, () =>
-      withUpstream(
-        (socket) => {
+  const ends = {
+    'a proper close': (socket: net.Socket) => socket.end(),
+    'a reset': (_socket: net.Socket, reset: () => void) => reset(),
+  };
+  let proxy: ProxyProcess;
+  let upstream: RawUpstream;
+  setRawStage(RAW_CONFIG, (stage) => {
+    ({ proxy, upstream } = stage);
+  });
+  /** Asks in each of the ways; addons are to be told each time. */
+  const askEachWay = async (
+    args: readonly string[],
+    told: RegExp,
+    check: (result: CurlResult, h2: boolean) => void,
+  ) => {
+    const since = proxy.output.length;
+    for (const way of WAYS) check(await curl(proxy, 'alice', ...args, ...way), way.includes('--http2'));
+    await eventually(
+      () => `${told}, each time, in\n${proxy.output.slice(since)}`,
+      () => proxy.output.slice(since).match(told)?.length === WAYS.length,
+    );
+  };
+
+  for (const [how, end] of Object.entries(ends)) {
+    for (const [what, answer] of [
+      ['a chunked body', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n'],
+      ['a body of known length', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello'],
+    ] as const) {
+      it(`in the middle of ${what}, by ${how}, gives the client no clean end`, async () => {
+        upstream.serve = (socket, reset) =>
           socket.once('data', () => {
             socket.write(answer);
-            setTimeout(() => (end === 'end' ? socket.end() : socket.resetAndDestroy()), 50);
+            setTimeout(() => end(socket, reset), 50);
           });
-        },
-        async (proxy) => {
-          const result = await curl(proxy, 'alice', URL);
-          // curl: transfer closed with outstanding data.
-          assert.equal(result.code, code, result.stderr);
-          assert.equal(result.stdout, 'hello');
-          await proxy.said(/flow \/x error upstream /);
-        },
-      ));
-  }
+        await askEachWay([], /flow \/x error upstream /g, ({ code, stdout, stderr }, h2) => {
+          // curl: transfer closed with outstanding data; HTTP/2 stream was not closed cleanly.
+          assert.equal(code, h2 ? 92 : 18, stderr);
+          assert.equal(stdout, 'hello');
+        });
+      });
+    }
 
-  for (const [what, answer] of [
-    ['before its head', ''],
-    ['in the middle of its head', 'HTTP/1.1 200 OK\r\nContent-'],
-    ['with what is no HTTP', 'SSH-2.0-OpenSSH\r\n'],
-  ] as const) {
-    it(`${what} gives the client a 502`, () =>
-      withUpstream(
-        (socket) => socket.once('data', () => socket.end(answer)),
-        async (proxy) => {
-          const { code, stdout } = await curl(proxy, 'alice', '-w', ' %{http_code}', URL);
+    for (const [what, answer] of [
+      ['before its head', ''],
+      ['in the middle of its head', 'HTTP/1.1 200 OK\r\nContent-'],
+      ['with what is no HTTP', 'SSH-2.0-OpenSSH\r\n'],
+      ['with a head that has no end', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(100_000)}`],
+    ] as const) {
+      it(`${what}, by ${how}, gives the client a 502`, async () => {
+        upstream.serve = (socket, reset) =>
+          socket.once('data', () => {
+            if (answer === '') end(socket, reset);
+            else socket.write(answer, () => setTimeout(() => end(socket, reset), 50));
+          });
+        const args = ['-w', ' %{http_code} %header{x-insight-dump}'];
+        await askEachWay(args, /flow \/x error upstream (?:ECONNRESET|HPE_[A-Z_]+)\n/g, ({ code, stdout }) => {
           assert.equal(code, 0);
-          assert.equal(stdout, 'insight-dump: The server could not be reached, or broke off.\n 502');
-          await proxy.said(/flow \/x error upstream /);
-        },
-      ));
+          const expected =
+            /^insight-dump: The server could not be reached, or broke off\.\n 502 (?:ECONNRESET|HPE_[A-Z_]+)$/;
+          assert.match(stdout, expected);
+        });
+      });
+    }
   }
 
-  it('a close-delimited body is whole when it closes', () =>
-    withUpstream(
-      (socket) => socket.once('data', () => socket.end('HTTP/1.0 200 OK\r\n\r\nall of it')),
-      async (proxy) => {
-        const { code, stdout } = await curl(proxy, 'alice', URL);
-        assert.deepEqual([code, stdout], [0, 'all of it']);
-      },
-    ));
+  it('a close-delimited body is whole when it closes', async () => {
+    upstream.serve = (socket) => socket.once('data', () => socket.end('HTTP/1.0 200 OK\r\n\r\nall of it'));
+    await askEachWay([], /flow \/x response 200 1\.0\n/g, ({ code, stdout }) =>
+      assert.deepEqual([code, stdout], [0, 'all of it']),
+    );
+  });
 
   it('answers early, and closes, while the client still uploads: the answer arrives', () =>
-    withUpstream(
+    withRawUpstream(
       (socket) =>
         socket.once('data', () => {
           socket.write('HTTP/1.1 413 Payload Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig');
@@ -209,10 +249,10 @@ describe('an upstream that breaks off', () => {
 });
 
 describe('an upstream that falls silent', () => {
-  const config = CONFIG.replace('flowDetail: 0,', 'flowDetail: 0, idleTimeoutMs: 300,');
+  const config = RAW_CONFIG.replace('flowDetail: 0,', 'flowDetail: 0, idleTimeoutMs: 300,');
 
   it('before it answers gives the client a 504', () =>
-    withUpstream(
+    withRawUpstream(
       () => {},
       async (proxy) => {
         const { stdout } = await curl(proxy, 'alice', '-w', ' %{http_code}', URL);
@@ -223,7 +263,7 @@ describe('an upstream that falls silent', () => {
     ));
 
   it('in the middle of a body gives the client no clean end', () =>
-    withUpstream(
+    withRawUpstream(
       (socket) => socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello')),
       async (proxy) => {
         const { code, stdout } = await curl(proxy, 'alice', URL);
@@ -234,24 +274,45 @@ describe('an upstream that falls silent', () => {
     ));
 });
 
-describe('trailers of a request', () => {
-  it('arrive behind its chunks', () => {
-    let seen = '';
-    const upstream = (socket: net.Socket) =>
-      socket.on('data', (data) => {
-        seen += data;
-        if (seen.endsWith('\r\n\r\n') && seen.includes('\r\n0\r\n'))
-          socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+describe('an addon that ends an answer that is all here, but not all passed on,', () => {
+  // It ends it from outside of the reading and writing: when the request is through, which is after the answer began.
+  const addon = `
+    let killed;
+    const kill = new Promise((resolve) => { killed = resolve; });
+    export function responseHeaders(flow) {
+      flow.response.transform(async (chunk) => {
+        await kill;
+        return chunk;
       });
-    return withUpstream(upstream, async (proxy) => {
-      const connection = await RawConnection.open(proxy.port);
-      const login = `Proxy-Authorization: ${basic('alice', proxy.password('alice'))}`;
-      const head = [`POST ${URL} HTTP/1.1`, 'Host: x', login, 'Transfer-Encoding: chunked', 'Trailer: X-Sum'];
-      connection.socket.write(`${head.join('\r\n')}\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n`);
-      assert.equal((await connection.answer()).status, 200);
-      assert.match(seen, /\r\nTrailer: X-Sum\r\n.*\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n$/s);
-      connection.socket.destroy();
+    }
+    export function request(flow) {
+      flow.kill();
+      setTimeout(killed, 100);
+    }
+  `;
+
+  it('gives the client no clean end', () => {
+    let answered = () => {};
+    const answer = new Promise<void>((resolve) => {
+      answered = resolve;
     });
+    const serve = (socket: net.Socket) =>
+      socket.once('data', async () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello');
+        await sleep(AFTER_ANSWER_MS);
+        socket.write('world', answered);
+      });
+    const test = async (proxy: ProxyProcess) => {
+      const headers = { 'proxy-authorization': basic('alice', proxy.password('alice')) };
+      const request = http.request({ port: proxy.port, method: 'POST', path: URL, headers });
+      request.write('begun');
+      await answer;
+      await sleep(AFTER_ANSWER_MS);
+      request.end();
+      await assert.rejects(once(request, 'response'), { code: 'ECONNRESET' });
+      await proxy.said(/flow \/x error addon KILLED/);
+    };
+    return withRawUpstream(serve, test, RAW_CONFIG.replace("'tell.ts'", "'tell.ts', 'kill.ts'"), { 'kill.ts': addon });
   });
 });
 
@@ -278,7 +339,7 @@ describe('a kept connection that the upstream closes as the next request leaves'
   ] as const) {
     it(`is not noticed: ${what} is sent once more`, () => {
       const seen: string[] = [];
-      return withUpstream(closing(seen), async (proxy) => {
+      return withRawUpstream(closing(seen), async (proxy) => {
         for (let i = 0; i < 2; i++) {
           const { stdout } = await curl(proxy, 'alice', ...args, '-w', ' %{http_code}', URL);
           assert.equal(stdout, 'ok 200');
@@ -295,128 +356,9 @@ describe('a kept connection that the upstream closes as the next request leaves'
       connections += 1;
       socket.once('data', () => socket.resetAndDestroy());
     };
-    return withUpstream(resetting, async (proxy) => {
+    return withRawUpstream(resetting, async (proxy) => {
       const { stdout } = await curl(proxy, 'alice', '--data', 'x', '-o', '/dev/null', '-w', '%{http_code}', URL);
       assert.deepEqual([stdout, connections], ['502', 1]);
     });
-  });
-});
-
-describe('a large upload', () => {
-  it('passes whole, also from a client that waits for 100 Continue', async (t) => {
-    const fake = await startFakeCopilot();
-    t.after(() => fake.close());
-    const proxy = await ProxyProcess.start({ upstream: fake });
-    t.after(() => proxy.stop());
-    const file = proxy.path('large');
-    writeFileSync(file, Buffer.alloc(5_000_000, 'abcdefg'));
-    for (const protocol of ['--http1.1', '--http2']) {
-      const { code } = await curl(
-        proxy,
-        'alice',
-        ...[protocol, '-H', 'Expect: 100-continue', '--expect100-timeout', '10', '-o', '/dev/null'],
-        ...['--data-binary', `@${file}`, `https://${API_HOST}/upload`],
-      );
-      assert.equal(code, 0);
-      assert.equal(fake.requests.at(-1)?.body.length, 5_000_000);
-      assert.equal(fake.requests.at(-1)?.headers.expect, undefined);
-    }
-  });
-});
-
-describe('answers of special shapes', () => {
-  for (const [what, answer, args, expected] of [
-    ['HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', ['-I'], /^HTTP\/1\.1 200 OK\r\nContent-Length: 5\r\n/],
-    ['204', 'HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n', ['-i'], /^HTTP\/1\.1 204 No Content\r\nX-A: 1\r\n/],
-    [
-      '304',
-      'HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\nETag: "x"\r\n\r\n',
-      ['-i'],
-      /^HTTP\/1\.1 304 Not Modified\r\n.*ETag: "x"\r\n/s,
-    ],
-    [
-      'an own reason',
-      'HTTP/1.1 299 Odd But Fine\r\nContent-Length: 0\r\n\r\n',
-      ['-i'],
-      /^HTTP\/1\.1 299 Odd But Fine\r\n/,
-    ],
-    [
-      'duplicates',
-      'HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nX-Y: 1\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n',
-      ['-i'],
-      /Set-Cookie: a\r\nX-Y: 1\r\nSet-Cookie: b\r\n/,
-    ],
-    [
-      'trailers',
-      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n1\r\na\r\n0\r\nX-Sum: 1\r\n\r\n',
-      ['-i', '--raw'],
-      /\r\n1\r\na\r\n0\r\nx-sum: 1\r\n\r\n$/i,
-    ],
-  ] as const) {
-    it(`pass as they are: ${what}`, () =>
-      withUpstream(
-        (socket) => socket.on('data', () => socket.write(answer)),
-        async (proxy) => {
-          const { code, stdout } = await curl(proxy, 'alice', ...args, URL);
-          assert.equal(code, 0);
-          assert.match(stdout, expected);
-          await proxy.said(/flow \/x response/);
-        },
-      ));
-  }
-});
-
-describe('when logs/ cannot be written', () => {
-  it('traffic goes on, it is said once, and recording resumes', async (t) => {
-    const fake = await startFakeCopilot();
-    t.after(() => fake.close());
-    const proxy = await ProxyProcess.start({ upstream: fake });
-    t.after(() => proxy.stop());
-    // A file where the folder should be stops root as well.
-    writeFileSync(proxy.path('logs/usage'), '');
-    writeFileSync(proxy.path('logs/metrics'), '');
-    const session = await openSession(proxy, 'alice', API_HOST);
-    const headers = { ':method': 'POST', ':path': '/chat/completions', 'editor-version': 'vscode/1' };
-    const body = JSON.stringify({ stream: true, messages: [] });
-    for (let i = 0; i < 3; i++) assert.equal((await ask(session, headers, body)).status, 200);
-    await proxy.said(/cannot record: /);
-    await proxy.said(/cannot keep metrics: /);
-    assert.equal(proxy.output.match(/cannot record/g)?.length, 1);
-    rmSync(proxy.path('logs/usage'));
-    rmSync(proxy.path('logs/metrics'));
-    assert.equal((await ask(session, headers, body)).status, 200);
-    const [, lost] = await proxy.said(/recording again; (\d) exchanges could not be recorded/);
-    await proxy.recorded(4 - Number(lost));
-    await proxy.metrics((day) => day.total_chat_turns === 4);
-    session.close();
-  });
-});
-
-describe('SIGKILL in the middle of the work', () => {
-  it('leaves no torn record, and the next start counts each that is not counted yet', async (t) => {
-    const fake = await startFakeCopilot();
-    t.after(() => fake.close());
-    const killed = await ProxyProcess.start({ upstream: fake });
-    const session = await openSession(killed, 'alice', API_HOST);
-    const headers = { ':method': 'POST', ':path': '/chat/completions', 'editor-version': 'vscode/1' };
-    const body = JSON.stringify({ stream: true, messages: [] });
-    const chatting = Array.from({ length: 10 }, async () => {
-      for (;;) await ask(session, headers, body);
-    });
-    for (const chat of chatting) chat.catch(() => {});
-    await killed.recorded(20);
-    killed.kill('SIGKILL');
-    await killed.ended;
-    session.destroy();
-    // Reads each of them as JSON.
-    const count = killed.records().size;
-    assert.ok(count >= 20);
-
-    const proxy = await ProxyProcess.start({ upstream: fake, folder: killed.folder });
-    t.after(() => proxy.stop());
-    const again = await openSession(proxy, 'alice', API_HOST);
-    await ask(again, headers, body);
-    again.close();
-    await proxy.metrics((day) => day.total_chat_turns === count + 1);
   });
 });

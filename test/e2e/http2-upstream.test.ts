@@ -10,21 +10,17 @@ import { END_STREAM, FRAME, type Frame, type FrameConnection, startFrameServer }
 import { type Credentials, makeCredentials } from '../own-upstream.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
+import { TELL } from '../telling.ts';
 
-const CONFIG = `export default { addons: ['addons/auth.ts', 'tell.ts'], options: { auth: { users: ['alice', 'bob'] } } };`;
-
-const TELL = `
-  const tell = (name) => (flow, ctx) => ctx.log.info('flow ' + flow.request.path + ' ' + name + ' ' +
-    (flow.error ? flow.error.by + ' ' + flow.error.code : flow.response.status + ' ' + flow.response.httpVersion));
-  export const response = tell('response');
-  export const error = tell('error');
-`;
+const CONFIG = `export default {
+  addons: ['addons/auth.ts', 'tell.ts'], options: { auth: { users: ['alice', 'bob'] } },
+};`;
 
 /** A proxy to which all of the world is that port. */
-function startProxy(port: number, ca: string): Promise<ProxyProcess> {
+function startProxy(port: number, ca: string, config = CONFIG): Promise<ProxyProcess> {
   return ProxyProcess.start({
     args: ['--connect-to', `::127.0.0.1:${port}`, '--upstream-ca', 'ca.pem'],
-    config: CONFIG,
+    config,
     files: { 'tell.ts': TELL, 'ca.pem': ca },
   });
 }
@@ -227,12 +223,13 @@ describe('an HTTP/2 server that misbehaves', () => {
     serve: Serve,
     test: (session: http2.ClientHttp2Session, proxy: ProxyProcess, connections: readonly FrameConnection[]) => unknown,
     onData: (frame: Frame, connection: FrameConnection) => void = () => {},
+    config = CONFIG,
   ): Promise<void> {
     const server = await startFrameServer(credentials, (frame, connection, index) => {
       if (frame.type === FRAME.headers) serve(frame.stream, connection, index);
       if (frame.type === FRAME.data) onData(frame, connection);
     });
-    const proxy = await startProxy(server.port, credentials.ca);
+    const proxy = await startProxy(server.port, credentials.ca, config);
     const session = await openSession(proxy, 'alice', API_HOST);
     try {
       await test(session, proxy, server.connections);
@@ -273,6 +270,25 @@ describe('an HTTP/2 server that misbehaves', () => {
         await proxy.said(/flow \/x error upstream /);
       }));
   }
+
+  it('falls silent, which gives the client a 504, or no clean end of an answer that has begun', () =>
+    against(
+      (stream, connection) => {
+        if (stream === 1) return;
+        connection.sendHead(stream);
+        connection.sendData(stream, 'half');
+      },
+      async (session, proxy) => {
+        const { status, headers, body } = await ask(session, { ':path': '/silent' });
+        assert.deepEqual([status, headers['x-insight-dump']], [504, 'IDLE_TIMEOUT']);
+        assert.equal(body, 'insight-dump: The server did not answer in time.\n');
+        await proxy.said(/flow \/silent error upstream IDLE_TIMEOUT/);
+        await assert.rejects(ask(session, { ':path': '/half' }));
+        await proxy.said(/flow \/half error upstream IDLE_TIMEOUT/);
+      },
+      undefined,
+      CONFIG.replace('addons:', 'idleTimeoutMs: 300, addons:'),
+    ));
 
   it('answers early and wants no more of the request: the answer is whole', () =>
     against(

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { AnsweredFlow, CopilotExchange, FailedFlow, FlowError, HeaderList } from '../../core/addon.ts';
 import { readExchange } from '../../core/copilot/http-reading.ts';
+import { isTelemetry, TelemetryObserver } from '../../core/copilot/telemetry-observer.ts';
 import { collectBody, transformHeld } from '../../core/engine/relay.ts';
 import { type HttpFlow, type HttpMessage, HttpResponse } from '../../core/flow.ts';
 import type { Pin } from '../../core/pin.ts';
@@ -39,6 +40,7 @@ export class FlowRun {
 
   async run(): Promise<Outcome> {
     const outcome = await this.#go();
+    if (isTelemetry(this.#flow)) await new TelemetryObserver(this.#flow, this.#pin).ended();
     const exchange = await readExchange(this.#flow);
     if (exchange !== undefined) await this.#pin.dispatch('exchange', exchange, this.#flow);
     return { ...outcome, exchange };

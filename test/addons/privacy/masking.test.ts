@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import { Masking, type Said } from '../../../addons/privacy/masking.ts';
+import { Masking } from '../../../addons/privacy/masking.ts';
+import type { CopilotExchange } from '../../../core/addon.ts';
 import { SECRETS } from '../../secrets.ts';
 
 const masking = new Masking();
 after(() => masking.close());
 
 const LIMIT_MS = 20_000;
+type Said = Pick<CopilotExchange, 'request' | 'response' | 'prompt' | 'choices'>;
+
 const said = (parts: Partial<Said>): Said => ({ request: {}, response: {}, prompt: '', choices: [], ...parts });
 const mask = (parts: Partial<Said>) => masking.mask(said(parts), LIMIT_MS);
 

@@ -2,46 +2,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { endpointOf } from '../../../core/copilot/endpoint.ts';
 import { readExchange } from '../../../core/copilot/http-reading.ts';
+import { COMPLETIONS, delta, events, text } from '../../exchanges.ts';
 import { endedFlow } from '../../host-kit.ts';
 import type { FlowParts } from '../../kit.ts';
 
-const COMPLETIONS = 'https://proxy.githubcopilot.com/v1/engines/gpt-41-copilot/completions';
-
-const events = (...data: readonly (object | string)[]) =>
-  data.map((each) => `data: ${typeof each === 'string' ? each : JSON.stringify(each)}\n\n`).join('');
-const text = (index: number, piece: string, finish: string | null = null) => ({
-  choices: [{ index, text: piece, finish_reason: finish }],
-});
-const delta = (content: string | null, finish: string | null = null) => ({
-  choices: [{ index: 0, delta: { content }, finish_reason: finish }],
-});
-
 const decode = (parts: FlowParts) => readExchange(endedFlow(parts));
-
-describe('what a request asks for', () => {
-  for (const [path, expected] of [
-    ['/chat/completions', 'chat'],
-    ['/v1/chat/completions?x=1', 'chat'],
-    ['/v1/engines/copilot-codex/completions', 'completions'],
-    ['/v1/engines/gpt-41-copilot/completions', 'completions'],
-    ['/v1/engines/a/b/completions', undefined],
-    ['/v1/completions', undefined],
-    ['/responses', 'responses'],
-    ['/v1/responses', 'responses'],
-    ['/responses/abc', undefined],
-    ['/v1/messages', 'messages'],
-    ['/v1/messages/count_tokens', undefined],
-    ['/agents/some-extension', 'agents'],
-    ['/agents', undefined],
-    ['/embeddings', undefined],
-    ['/models?path=/chat/completions', undefined],
-    ['/telemetry', undefined],
-  ] as const) {
-    it(`is ${expected ?? 'no use of Copilot'} for ${path}`, () => assert.equal(endpointOf(path)?.endpoint, expected));
-  }
-});
 
 describe('an exchange', () => {
   it('is undefined for what is no use of Copilot, and without an answer', async () => {

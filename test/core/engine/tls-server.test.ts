@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
+import http2 from 'node:http2';
 import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import tls from 'node:tls';
 import { type CertificateAuthority, loadCertificateAuthority } from '../../../core/engine/ca.ts';
 import { makeTlsServer } from '../../../core/engine/tls-server.ts';
@@ -54,6 +56,30 @@ describe("the end of clients' TLS", () => {
       socket.destroy();
     });
   }
+
+  it('gives up a connection that has lost a write, since it would never notice that its client has gone', async () => {
+    const streams: http2.ServerHttp2Stream[] = [];
+    const speaking = http2.createServer().on('stream', (stream) => streams.push(stream.on('error', () => {})));
+    const ending = (await makeTlsServer(ca)).on('secureConnection', (secure) => speaking.emit('connection', secure));
+    let below: net.Socket | undefined;
+    const entrance = net.createServer((socket) => {
+      below = socket.on('error', () => {});
+      ending.emit('connection', socket);
+    });
+    await once(entrance.listen(0, '127.0.0.1'), 'listening');
+    const raw = net.connect((entrance.address() as net.AddressInfo).port, '127.0.0.1').on('error', () => {});
+    const secure = tls.connect({ socket: raw, servername: 'a.example', ca: ca.cert, ALPNProtocols: ['h2'] });
+    const session = http2.connect('https://a.example', { createConnection: () => secure.on('error', () => {}) });
+    session.on('error', () => {});
+    for (let i = 0; i < 4; i++) session.request({ ':method': 'POST' }).on('error', () => {});
+    while (streams.length < 4) await turn();
+    await turn();
+    const closed = once(below as net.Socket, 'close', { signal: AbortSignal.timeout(10_000) });
+    raw.resetAndDestroy();
+    for (const stream of streams) stream.close(http2.constants.NGHTTP2_CANCEL);
+    await closed;
+    entrance.close();
+  });
 
   it('has one that nobody accepts for a client that names no host', async () => {
     const socket = await connect({ servername: '', rejectUnauthorized: false });

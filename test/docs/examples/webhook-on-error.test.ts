@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import http from 'node:http';
-import type net from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AddonTest, type FlowParts, makeFlow } from '../../kit.ts';
 import { eventually } from '../../proxy-process.ts';
+import { type Note, WebhookReceiver } from '../../webhook-receiver.ts';
 import { startExample } from '../example.ts';
 
 const BROKEN = { response: { status: 503 } };
@@ -13,26 +11,15 @@ const BROKEN = { response: { status: 503 } };
 const QUIET_MS = 200;
 
 describe('webhook-on-error', () => {
-  let server: http.Server;
+  let receiver: WebhookReceiver;
   let url: string;
-  let notes: { headers: http.IncomingHttpHeaders; text: string }[];
-  let answer: (response: http.ServerResponse) => void;
+  let notes: readonly Note[];
 
   beforeEach(async () => {
-    notes = [];
-    answer = (response) => response.end('ok');
-    server = http.createServer(async (request, response) => {
-      const chunks = await request.toArray();
-      notes.push({ headers: request.headers, text: Buffer.concat(chunks).toString() });
-      answer(response);
-    });
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    url = `http://127.0.0.1:${(server.address() as net.AddressInfo).port}/hook`;
+    receiver = await WebhookReceiver.start();
+    ({ url, notes } = receiver);
   });
-  afterEach(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
+  afterEach(() => receiver.close());
 
   const run = (example: AddonTest, parts: FlowParts) => example.run(makeFlow(parts));
   const arrived = (count: number) => eventually(`${count} notes`, () => notes.length >= count);
@@ -120,7 +107,7 @@ describe('webhook-on-error', () => {
   });
 
   it('makes no flow wait', async (t) => {
-    answer = () => {};
+    receiver.answer = () => {};
     const example = await startExample(t, 'webhook-on-error', { url });
     assert.equal((await run(example, BROKEN)).received?.status, 503);
     await arrived(1);
@@ -128,7 +115,7 @@ describe('webhook-on-error', () => {
 
   it('lets go of a webhook that does not answer when it ends, and says nothing of it', async (t) => {
     let gone = false;
-    answer = (response) => response.once('close', () => (gone = true));
+    receiver.answer = (response) => response.once('close', () => (gone = true));
     const example = await startExample(t, 'webhook-on-error', { url });
     await run(example, BROKEN);
     await arrived(1);
@@ -138,7 +125,7 @@ describe('webhook-on-error', () => {
   });
 
   it('warns once of a webhook that refuses', async (t) => {
-    answer = (response) => response.writeHead(404).end();
+    receiver.answer = (response) => response.writeHead(404).end();
     const example = await startExample(t, 'webhook-on-error', { url, pauseMs: 0 });
     for (let count = 1; count <= 3; count++) {
       await run(example, BROKEN);
@@ -151,7 +138,7 @@ describe('webhook-on-error', () => {
 
   it('warns of a webhook that cannot be reached, without its address', async (t) => {
     const gone = url;
-    await new Promise((resolve) => server.close(resolve));
+    await receiver.close();
     const example = await startExample(t, 'webhook-on-error', { url: gone });
     await run(example, BROKEN);
     await eventually('the warning', () => example.log.of('warn').length > 0);

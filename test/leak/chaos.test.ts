@@ -15,16 +15,13 @@ import { HEAP_ADDON } from './heap-addon.ts';
 const SEED = Number(process.env.CHAOS_SEED ?? Date.now() % 1_000_000);
 /** Before memory is measured for the first time. */
 const WARM_UP_LIVES = 150;
-const LIVES = 850;
-const MIN_REQUESTS = 2_000;
+const LIVES = 1_850;
+const MIN_REQUESTS = 4_000;
 const LIVES_AT_ONCE = 24;
 const SAVE_ADDON_EVERY_MS = 300;
 const SAVE_CONFIG_EVERY_MS = 700;
-/**
- * A client that vanishes without anybody's notice is found out after two probes of 20 s (`core/engine/mockttp.ts`). Idle
- * connections to servers are closed after 4 s.
- */
-const QUIET_LIMIT_MS = 50_000;
+/** Idle connections to servers are closed after 4 s, and those that have lost a write after 2 s. */
+const QUIET_LIMIT_MS = 20_000;
 /** Of the steady traffic, with those that are about to end. */
 const CALM_CONNECTIONS = 3;
 const FILES_SLACK = 6;
@@ -86,6 +83,8 @@ describe(`chaos, with seed ${SEED}`, () => {
     await traffic?.stop();
     await proxy?.stop();
     for (const upstream of [calm, faulty, blind]) await upstream?.close();
+    // Node loses writes of clients that broke off: left to itself, this process would wait for them for good.
+    process.once('beforeExit', () => process.exit());
   });
 
   it('of clients, servers, addons and saves ends each flow once, and leaves nothing behind', async (t) => {
@@ -112,7 +111,11 @@ describe(`chaos, with seed ${SEED}`, () => {
     const wrong = Object.entries(books.flows).filter(([hooks]) => !isInOrder(hooks));
     assert.deepEqual(wrong, [], 'hooks of flows');
     assert.equal(books.strayEnds, 0);
-    assert.doesNotMatch(proxy.output, /unhandled error/);
+    const unhandled = proxy
+      .read('logs', 'insight-dump.log')
+      .split('\n')
+      .filter((line) => line.includes('unhandled error'));
+    assert.deepEqual(unhandled, []);
     assert.ok(files <= filesBefore + FILES_SLACK, `${filesBefore} open files have become ${files}`);
     assert.ok(grownBytes < HEAP_SLACK_BYTES, `the heap has grown by ${mib(grownBytes)}`);
   });

@@ -1,0 +1,97 @@
+/** What has been used today: `logs/budgets.json`, so that a restart gives nobody a new budget. */
+import { mkdir, readFile, rename } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf, describePath, type Log, messageOf, type Paths, writeWholeFile } from 'insight-dump';
+import { z } from 'zod';
+import type { BudgetsContext } from './context.ts';
+import { dateOf } from './day.ts';
+import { type Day, keyOf, newDay, newTally } from './tallies.ts';
+
+/** What is counted within this time is written together; no more than that is lost if the process is killed. */
+const SAVE_AFTER_MS = 200;
+
+const used = z.number().min(0);
+const FILE = z.object({
+  date: z.iso.date(),
+  tallies: z.array(
+    z.object({
+      subject: z.union([
+        z.object({ user: z.string() }),
+        z.object({ group: z.string() }),
+        z.object({ everyone: z.literal(true) }),
+      ]),
+      groups: z.array(z.string()),
+      used: z.object({ turns: used, completions: used, tokens: used, credits: used }),
+      warned: z.array(z.string()),
+    }),
+  ),
+});
+
+function fileOf({ logs }: Paths): string {
+  return path.join(logs, 'budgets.json');
+}
+
+/** The day that the file tells of; undefined if there is none. @throws when it cannot be read, or is damaged */
+export async function readDay(paths: Paths): Promise<Day | undefined> {
+  let text: string;
+  try {
+    text = await readFile(fileOf(paths), 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  const { date, tallies } = FILE.parse(JSON.parse(text));
+  const day = newDay(date);
+  for (const { subject, groups, used, warned } of tallies)
+    day.tallies.set(keyOf(subject), { ...newTally(subject), groups, used, warned: new Set(warned) });
+  return day;
+}
+
+/** The same; but a damaged file is moved aside, and what was used before is forgotten. @throws when it cannot be read */
+export async function recoverDay(paths: Paths, log: Log): Promise<Day | undefined> {
+  try {
+    const day = await readDay(paths);
+    // Written while the clock was wrong, it would stay the day for long.
+    return day !== undefined && day.date > dateOf(Date.now()) ? undefined : day;
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof z.ZodError)) throw error;
+    const file = fileOf(paths);
+    const aside = `${file}.broken-${Date.now()}`;
+    await rename(file, aside);
+    log.error(
+      `${describePath(file)} is damaged; it is now ${path.basename(aside)}, and today's budgets are new`,
+      error,
+    );
+    return undefined;
+  }
+}
+
+/** Has it written soon. */
+export function save(ctx: BudgetsContext): void {
+  const { state } = ctx;
+  if (!state.dirty) state.saved = state.saved.then(() => write(ctx));
+  state.dirty = true;
+}
+
+/** Waits for more to come, or the end; then writes it all. What cannot be written is written with what comes next. */
+async function write({ state, paths, log, signal }: BudgetsContext): Promise<void> {
+  await sleep(SAVE_AFTER_MS, undefined, { signal }).catch(() => {});
+  state.dirty = false;
+  const { date, tallies } = state.day;
+  const told = [...tallies.values()].map((tally) => ({ ...tally, warned: [...tally.warned] }));
+  const file = fileOf(paths);
+  try {
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+    await writeWholeFile(file, `${JSON.stringify({ date, tallies: told }, null, 2)}\n`, { mode: 0o600 });
+    if (state.cannotSave) log.warn(`${describePath(file)} is written again, nothing is missing in it`);
+    state.cannotSave = false;
+  } catch (error) {
+    if (!state.cannotSave)
+      log.error(
+        `cannot keep budgets over a restart: ${messageOf(error)}; it is tried again with what is used next`,
+        error,
+      );
+    state.cannotSave = true;
+  }
+}

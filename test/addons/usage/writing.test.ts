@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { firstState, type State, type UsageContext } from '../../../addons/usage/context.ts';
+import { options } from '../../../addons/usage/options.ts';
+import type { Item } from '../../../addons/usage/queue.ts';
+import { beginWriting, enqueue, finishWriting } from '../../../addons/usage/writing.ts';
+import { MemoryLog } from '../../kit.ts';
+import { eventually, makeFolder } from '../../proxy-process.ts';
+
+const TEXT = '{"a":1}\n';
+const item = (user: string, name = 'x.json', format: Item['format'] = 'json'): Item => ({
+  folder: `usage/${user}/chat`,
+  name,
+  format,
+  bytes: Buffer.from(TEXT),
+  said: user,
+  level: 'info',
+});
+
+describe('writing records', () => {
+  let logs: string;
+  let state: State;
+  let log: MemoryLog;
+  beforeEach(() => {
+    logs = makeFolder();
+    state = firstState();
+    log = new MemoryLog();
+  });
+  afterEach(() => rmSync(logs, { recursive: true }));
+
+  /** An instance of the addon: a save makes another with the same state. */
+  const instance = (given: object = {}) => {
+    const end = new AbortController();
+    const paths = { logs, confdir: logs, config: logs };
+    const ctx: UsageContext = {
+      name: 'usage',
+      options: options.parse(given),
+      log: log.child(),
+      signal: end.signal,
+      state,
+      paths,
+    };
+    const finish = () => {
+      end.abort();
+      return finishWriting(ctx);
+    };
+    return { ctx, end: finish };
+  };
+  const written = (user: string) => path.join(logs, 'usage', user, 'chat');
+
+  it('passes on what could not be written to the instance that follows', async () => {
+    writeFileSync(path.join(logs, 'usage'), '');
+    const first = instance();
+    for (const user of ['alice', 'bob']) enqueue(item(user), first.ctx);
+    await first.end();
+    assert.match(log.of('error').join('\n'), /^cannot record: .*\n2 exchanges could not be recorded so far$/);
+    rmSync(path.join(logs, 'usage'));
+    const second = instance();
+    beginWriting(second.ctx);
+    await second.end();
+    assert.ok(existsSync(written('alice')) && existsSync(written('bob')));
+    assert.deepEqual(log.of('warn'), ['recording again; 0 exchanges could not be recorded']);
+  });
+
+  it('goes on with all others where one folder cannot be written to', async () => {
+    makeFolder({ 'usage/alice': '' }, logs);
+    const { ctx, end } = instance({ maxQueued: 10 });
+    for (let i = 0; i < 30; i++) {
+      enqueue(item('alice', `${i}.json`), ctx);
+      enqueue(item('bob', `${i}.json`), ctx);
+      await eventually('that of bob', () => existsSync(path.join(written('bob'), `${i}.json`)));
+    }
+    await end();
+    assert.equal(readdirSync(written('bob')).length, 30);
+    assert.ok(state.queue.dropped >= 20 && state.queue.dropped < 30, String(state.queue.dropped));
+  });
+
+  for (const fsync of ['never', 'interval', 'always']) {
+    it(`writes everything before it ends, forced to the disk ${fsync}`, async () => {
+      const { ctx, end } = instance({ fsync });
+      for (let i = 0; i < 20; i++) {
+        enqueue(item('alice', `${i}.json`), ctx);
+        enqueue(item('bob', '2024-03-05', 'ndjson'), ctx);
+      }
+      await end();
+      assert.equal(readdirSync(written('alice')).length, 20);
+      assert.equal(readFileSync(path.join(written('bob'), '2024-03-05.ndjson'), 'utf8'), TEXT.repeat(20));
+      assert.equal(log.of('info').length, 40);
+      assert.deepEqual([state.unsynced.size, state.queue.bytes, log.of('error', 'warn')], [0, 0, []]);
+    });
+  }
+});
