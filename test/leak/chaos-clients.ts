@@ -58,6 +58,7 @@ export class ChaoticClients {
   readonly #options: ClientsOptions;
   readonly #secureContext: tls.SecureContext;
   readonly #hello: Promise<Buffer>;
+  readonly #pending = new Set<Wish>();
   /** What has become of requests and tunnels, by kind. */
   readonly tally: Record<string, number> = {};
   /** What should never be, a line each. */
@@ -95,7 +96,8 @@ export class ChaoticClients {
     const lived = first(raw, 'connect', 'close').then(() => this[`_${kind}`](raw, life, random));
     const late = sleep(ANSWER_LIMIT_MS, 'late', { ref: false });
     if ((await Promise.race([lived, late])) === 'late') {
-      this.wrong.push(`life ${life}, ${kind}: waited ${ANSWER_LIMIT_MS} ms in vain`);
+      const pending = [...this.#pending].filter(({ path }) => path.includes(`-${life}/`)).map(describe);
+      this.wrong.push(`life ${life}, ${kind}: waited ${ANSWER_LIMIT_MS} ms in vain, ${pending}`);
     }
     raw.destroy();
   }
@@ -120,7 +122,7 @@ export class ChaoticClients {
     session.on('error', () => {});
     const wishes = Array.from({ length: 2 + random.below(8) }, (_, i) => wishOf(`/http2-${life}/${i}`, random));
     const connection = { raw, top: secure };
-    await Promise.all(wishes.map((wish) => this.#overHttp2(session, connection, wish)));
+    await Promise.all(wishes.map((wish) => this.#await(wish, this.#overHttp2(session, connection, wish))));
     session.destroy();
   }
 
@@ -220,9 +222,15 @@ export class ChaoticClients {
       const headers = { ...wish.headers, host: CHAOS_HOST, ...(origin !== '' && this.#authorization()) };
       const method = wish.uploadBytes > 0 ? 'POST' : 'GET';
       const request = http.request({ agent, method, path: `${origin}${wish.path}`, headers });
-      await this.#overHttp1(request, { raw, top }, wish);
+      await this.#await(wish, this.#overHttp1(request, { raw, top }, wish));
     }
     agent.destroy();
+  }
+
+  async #await(wish: Wish, done: Promise<void>): Promise<void> {
+    this.#pending.add(wish);
+    await done;
+    this.#pending.delete(wish);
   }
 
   #overHttp1(request: http.ClientRequest, connection: Connection, wish: Wish): Promise<void> {
@@ -233,9 +241,12 @@ export class ChaoticClients {
       };
       const breakIt = () => breakOff(connection, wish.end);
       request.on('error', () => {}).once('close', cut);
-      // A request that was made just as its connection broke is told nothing.
-      connection.raw.once('close', () => request.destroy());
+      // A request that was made just as its connection broke is told nothing. Once its answer has begun, it is; and what
+      // is here of that, but not read yet, would be lost without a word.
+      const giveUp = () => request.destroy();
+      connection.raw.once('close', giveUp);
       request.once('response', (response) => {
+        connection.raw.off('close', giveUp);
         response.on('error', () => {});
         this.#read(response, wish, breakIt, (bytes) => {
           if (!response.complete) return;
@@ -276,6 +287,8 @@ export class ChaoticClients {
         early = !stream.writableFinished && !stream.closed;
         // A server may answer before it has read the request, and never read the rest.
         if (early) stream.close(http2.constants.NGHTTP2_CANCEL);
+        // Told so, by a reset without an error, Node's client waits all the same for the rest to be taken.
+        else if (!stream.writableFinished) stream.destroy();
       });
       stream.once('close', () => {
         const ended = bytes !== undefined && (early || stream.rstCode === http2.constants.NGHTTP2_NO_ERROR);
