@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import { idIn, journalDates, journalFile, readJournal } from '../../addons/metrics/journal.ts';
 import { ask, openSession } from '../clients.ts';
 import { startFakeCopilot } from '../fake-copilot.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
@@ -104,8 +105,11 @@ describe('SIGKILL in the middle of the work', () => {
     await killed.ended;
     session.destroy();
     // Reads each of them as JSON.
-    const count = killed.records().size;
-    assert.ok(count >= 20);
+    const recorded = [...killed.records().values()].map(({ insight }) => insight.id);
+    assert.ok(recorded.length >= 20);
+    // What was counted may be ahead of what was recorded, as it may be behind.
+    const counted = await journaledIds(killed.path('logs/metrics'));
+    const count = new Set([...recorded, ...counted]).size;
 
     const proxy = await ProxyProcess.start({ upstream: fake, folder: killed.folder });
     t.after(() => proxy.stop());
@@ -115,3 +119,10 @@ describe('SIGKILL in the middle of the work', () => {
     await proxy.metrics((day) => day.total_chat_turns === count + 1);
   });
 });
+
+async function journaledIds(folder: string): Promise<string[]> {
+  const ids: string[] = [];
+  for (const date of await journalDates(folder))
+    for await (const line of readJournal(journalFile(folder, date))) ids.push(idIn(line) ?? '');
+  return ids;
+}
