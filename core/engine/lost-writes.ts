@@ -5,10 +5,10 @@ import type { TLSSocket } from 'node:tls';
 const LOOK_INTERVAL_MS = 1_000;
 
 /**
- * Ends a TLS connection that has lost a write. When the system refuses a write at once, because the client has reset the
+ * Ends a TLS connection that has lost a write. When the system refuses a write at once, because the other end has reset the
  * connection, Node goes on as if that write were still on its way (`TLSWrap::EncOut` in its src/crypto/crypto_tls.cc):
- * all later ones wait for it, for good. A session of HTTP/2 reads nothing while it writes, so it never notices that its
- * client has gone; a connection of HTTP/1 that is closing never closes.
+ * all later ones wait for it, for good. A session of HTTP/2 reads nothing while it writes, so it never notices that the
+ * other end has gone; a connection of HTTP/1 that is closing never closes.
  *
  * It shows from outside: encrypted bytes wait, none are on their way, and none have left between two looks.
  *

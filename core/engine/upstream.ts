@@ -13,6 +13,7 @@ import { Http1Request, http1Fields } from './http1-request.ts';
 import type { Http2Limits } from './http2-connection.ts';
 import { Http2Pool } from './http2-pool.ts';
 import { Http2Request } from './http2-request.ts';
+import { endOnLostWrite } from './lost-writes.ts';
 import { basic, type ParentProxy } from './parent-proxy.ts';
 import type { RequestHead, UpstreamRequest } from './upstream-request.ts';
 
@@ -98,6 +99,7 @@ export class Upstream {
     const secured = tls.connect({ ...tlsOptions, socket, ALPNProtocols: ['h2', 'http/1.1'] });
     limitConnectTime(secured, target, 'secureConnect');
     await once(secured, 'secureConnect');
+    endOnLostWrite(secured, socket);
     // Whoever takes it has listeners of their own; in between, an error must not end the process.
     return secured.on('error', () => {});
   }

@@ -64,7 +64,9 @@ describe('budgets in the proxy', () => {
       assert.deepEqual(await statusesOf(proxy, 'alice', 3), [200, 200, 200]);
       assert.equal(fake.requests.filter(({ method }) => method === 'POST').length, 5);
       await proxy.said(/⛔ user bob has used 100% of 2 turns a day \(group trial\); more is refused until 00:00 UTC/);
-      assert.equal((await proxy.recorded(5)).length, 5);
+      // Those that were refused are recorded as failures.
+      const records = await proxy.recorded(8);
+      assert.equal(records.filter(({ insight }) => insight.counted.as === 'turn').length, 5);
     }));
 
   it('are told by the openai package, which does not try again', () =>
