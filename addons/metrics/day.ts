@@ -1,5 +1,5 @@
 /** A day's counts: how they grow by a use, and how several become one. */
-import type { CopilotExchange, Insight } from 'insight-dump';
+import type { Acceptance, CopilotExchange, Insight } from 'insight-dump';
 import { addCell, type Cell, type Cells, NO_MEASURES } from './cells.ts';
 import { absorbSketch, addTime, type Sketch } from './sketch.ts';
 import { countOf } from './sum.ts';
@@ -47,18 +47,7 @@ export interface Use {
 }
 
 /** What editors tell of completions, which a proxy cannot see of itself. */
-export interface Acceptance {
-  readonly id: string;
-  readonly user: string;
-  readonly groups: readonly string[];
-  readonly endMs: number;
-  readonly editor: string;
-  readonly language: string;
-  readonly shown: number;
-  readonly accepted: number;
-  readonly rejected: number;
-  readonly acceptedLines: number;
-}
+export type Told = Omit<Acceptance, 'timeMs' | 'acceptedCharacters'> & Pick<Insight, 'id' | 'endMs'>;
 
 export const NANO_PER_CREDIT = 1e9;
 const UNKNOWN = 'unknown';
@@ -104,7 +93,7 @@ export function add(day: Day, { user, endMs, cell, took }: Use): void {
 }
 
 /** What editors told is a use without an exchange. */
-export function useOfAcceptance({ id, user, endMs, groups, editor, language, ...told }: Acceptance): Use {
+export function useOfAcceptance({ id, user, endMs, groups, editor, language, ...told }: Told): Use {
   const traits = { surface: 'ide', counted_as: 'completion', outcome: 'complete', editor, model: UNKNOWN, language };
   const measures = {
     ...NO_MEASURES,
@@ -116,7 +105,7 @@ export function useOfAcceptance({ id, user, endMs, groups, editor, language, ...
   return { id, user, endMs, cell: { groups: [...new Set(groups)].sort(), ...traits, ...measures } };
 }
 
-export function addAcceptance(day: Day, acceptance: Acceptance): void {
+export function addAcceptance(day: Day, acceptance: Told): void {
   add(day, useOfAcceptance(acceptance));
 }
 
