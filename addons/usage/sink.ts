@@ -1,11 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { codeOf, writeWholeFile } from 'insight-dump';
+import { codeOf } from 'insight-dump';
+import { FileThread } from './file-thread.ts';
 import { appendLines } from './ndjson-file.ts';
 import type { Item } from './queue.ts';
 
 /** Where records go. Another kind, say a database, would be one more of these. */
 export interface Sink {
+  /** How many writes may be under way at once. */
+  readonly atOnce: number;
   /**
    * Writes records, all of them or none.
    *
@@ -25,18 +28,22 @@ export interface SinkSettings {
   isClosed(file: string): boolean;
 }
 
+const files = new FileThread();
+
 export function sinks({ logs, ...lines }: SinkSettings): Record<Item['format'], Sink> {
   return {
     json: {
+      atOnce: Number.POSITIVE_INFINITY,
       async write(items, isSynced) {
         const [{ folder, name, bytes }] = items as [Item];
         const file = path.join(logs, folder, name);
-        // Whole or not at all, and readable by the owner only.
-        await inFolder(path.dirname(file), () => writeWholeFile(file, bytes, { mode: 0o600, isSynced }));
+        await files.write({ file, bytes, isSynced });
         return file;
       },
     },
     ndjson: {
+      // Node has four threads for files, which look up names as well: some are left to the traffic.
+      atOnce: 2,
       write(items, isSynced) {
         const [{ folder, name }] = items as [Item];
         const whole = path.join(logs, folder);

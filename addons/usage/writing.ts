@@ -7,8 +7,6 @@ import type { UsageContext } from './context.ts';
 import { type Item, put, retry, settle, take, waiting } from './queue.ts';
 import { byTarget, type Sink, sinks } from './sink.ts';
 
-/** Node has four threads for files, which look up names as well: some are left to the traffic. */
-const WRITERS = 2;
 const RETRY_PAUSE_MS = 1_000;
 /** What comes meanwhile waits no longer than that. */
 const LOOK_PAUSE_MS = 100;
@@ -62,18 +60,22 @@ async function keepWriting(ctx: UsageContext): Promise<void> {
       await sleep(LOOK_PAUSE_MS, undefined, { signal }).catch(() => {});
       continue;
     }
-    const groups = byTarget(take(queue));
+    const batch = take(queue);
     const ways = sinks({ logs: paths.logs, maxFileBytes: options.maxFileMiB * MIB, isClosed });
-    await Promise.all(
-      Array.from({ length: WRITERS }, async () => {
-        for (let group = groups.shift(); group !== undefined; group = groups.shift())
-          await writeGroup(group, ways[(group[0] as Item).format], ctx);
-      }),
-    );
+    for (const format of ['json', 'ndjson'] as const)
+      await writeAll(byTarget(batch.filter((item) => item.format === format)), ways[format], ctx);
     sayRecovered(ctx);
   }
   // In one go with the look above: what comes from here on begins to write anew.
   state.writing = undefined;
+}
+
+async function writeAll(groups: Item[][], sink: Sink, ctx: UsageContext): Promise<void> {
+  await Promise.all(
+    Array.from({ length: Math.min(sink.atOnce, groups.length) }, async () => {
+      for (let group = groups.shift(); group !== undefined; group = groups.shift()) await writeGroup(group, sink, ctx);
+    }),
+  );
 }
 
 async function writeGroup(items: readonly Item[], sink: Sink, ctx: UsageContext): Promise<void> {

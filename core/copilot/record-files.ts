@@ -49,8 +49,8 @@ export function ndjsonName(date: string, part: number): string {
 
 const JSON_NAME = /^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d\.\d{3})\d{3}_.*\.json$/s;
 const NDJSON_NAME = /^(\d{4}-\d\d-\d\d)(?:\.\d+)?\.ndjson(\.gz)?$/;
-/** As write-file-atomic names what it is writing. */
-const PARTIAL_NAME = /(?<=\.(?:json|gz))\.\d+$/;
+/** What is being packed is named by the process; what is being written, by a UUID. */
+const PARTIAL_NAME = /(?<=\.(?:json|gz))\.(?:\d+|[0-9a-f-]{36}\.tmp)$/;
 
 /** Reads a file's name; undefined for one that no recorder gives. */
 export function readRecordName(name: string): RecordName | undefined {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
@@ -38,6 +39,7 @@ describe('the names of records', () => {
         assert.ok(read !== undefined && read.fromMs <= at / 1000 && at / 1000 < read.untilMs, file);
         assert.equal(read.isPartial, false);
         assert.equal(readRecordName(`${file}.123`)?.isPartial, true);
+        assert.equal(readRecordName(`${file}.${randomUUID()}.tmp`)?.isPartial, true);
         const line = readRecordName(ndjsonName(read.date, at % 3));
         assert.ok(line !== undefined && line.fromMs <= at / 1000 && at / 1000 < line.untilMs);
       }),
