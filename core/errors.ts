@@ -128,5 +128,7 @@ export const errors = coded({
     `the upstream proxy ${proxy} did not open the connection: ${answer}`,
   connectTimeout: (host: string, port: number, ms: number) =>
     `${host}:${port} did not accept a connection within ${ms} ms`,
+  serverRefuses: (connections: number) =>
+    `the server takes no requests (REFUSED_STREAM): it has refused the last one on each of ${connections} connections`,
   serverVanished: (ms: number) => `the server has answered no ping within ${ms} ms`,
 });
