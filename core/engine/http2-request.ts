@@ -35,6 +35,7 @@ export class Http2Request implements UpstreamRequest {
     this.#carrier = carrier;
     // What breaks shows where it is read; without a listener it would end the process.
     stream.on('error', () => {});
+    failWithoutEnd(stream);
     stream.on('wantTrailers', () => stream.sendTrailers(new Headers(this.#trailers).toObject()));
   }
 
@@ -72,10 +73,8 @@ export class Http2Request implements UpstreamRequest {
           trailers: () => trailers,
         });
       });
-      const closed = () => reject(Cut.upstream(new Error('the server closed the stream')));
       stream.once('error', (error) => reject(Cut.upstream(error)));
-      // Reset without an error, Node closes a stream only once all of the request has been taken, which will never be.
-      stream.once('end', closed).once('close', closed);
+      stream.once('close', () => reject(Cut.upstream(closedByServer())));
     });
   }
 
@@ -96,6 +95,29 @@ export class Http2Request implements UpstreamRequest {
   wasMissed(): boolean {
     return this.#stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || this.#carrier.wasStale(this.#stream);
   }
+}
+
+/**
+ * Has a stream fail that the server resets without an error before it has ended it, which it may do only once its
+ * answer is complete (RFC 9113, section 8.1). To its reader, Node makes a proper end of that; all that tells them apart
+ * is that the stream is closed already when that end is pushed.
+ */
+function failWithoutEnd(stream: ClientHttp2Stream): void {
+  const { push } = stream;
+  let hasEnded = false;
+  stream.push = (chunk, encoding) => {
+    if (chunk === null && stream.closed && !hasEnded && !stream.destroyed) {
+      // Node is not done with it yet.
+      process.nextTick(() => stream.destroy(closedByServer()));
+      return false;
+    }
+    hasEnded ||= chunk === null;
+    return push.call(stream, chunk, encoding);
+  };
+}
+
+function closedByServer(): Error {
+  return new Error('the server closed the stream before its answer had ended');
 }
 
 type RawHead = [headers: IncomingHttpHeaders, flags: number, raw: readonly string[]];

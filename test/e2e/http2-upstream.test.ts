@@ -245,6 +245,7 @@ describe('an HTTP/2 server that misbehaves', () => {
   const GET = { ':path': '/x' };
 
   const breaks: readonly [what: string, then: (stream: number, connection: FrameConnection) => void][] = [
+    ['RST_STREAM 0', (stream, connection) => connection.reset(stream, 0)],
     ['RST_STREAM 2', (stream, connection) => connection.reset(stream, 2)],
     ['RST_STREAM 8', (stream, connection) => connection.reset(stream, 8)],
     ['the end of its connection', (_stream, { socket }) => socket.end()],
