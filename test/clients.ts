@@ -153,7 +153,7 @@ export async function openSession(
   host: string,
 ): Promise<http2.ClientHttp2Session> {
   const socket = await openTunnel(proxy, user, host, ['h2']);
-  const session = http2.connect(`https://${host}`, { createConnection: () => socket });
+  const session = http2.connect(`https://${host}`, { createConnection: () => socket, maxHeaderListPairs: 2_000 });
   session.on('error', () => {});
   await once(session, 'connect');
   return session;

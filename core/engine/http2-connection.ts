@@ -2,12 +2,10 @@ import http2, { constants } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { errors } from '../errors.ts';
 import { type Carrier, Http2Request, http2Fields } from './http2-request.ts';
-import type { RequestHead } from './upstream-request.ts';
+import { MAX_HEAD_BYTES, type RequestHead } from './upstream-request.ts';
 
 /** What all connections keep to. */
 export interface Http2Limits {
-  /** Heads of answers may be no larger. */
-  readonly maxHeadBytes: number;
   /** How long a connection without requests is kept. */
   readonly keepIdleMs: number;
   /** How often a server is asked whether it is still there, while requests are under way. */
@@ -45,7 +43,9 @@ export class Http2Connection implements Carrier {
     this.#limits = limits;
     this.#session = http2.connect('https://server', {
       createConnection: () => socket,
-      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES, maxHeaderListSize: limits.maxHeadBytes },
+      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES, maxHeaderListSize: MAX_HEAD_BYTES },
+      // Without it, Node takes 128 fields. HPACK counts 32 bytes for each, besides its text (RFC 7541, section 4.1).
+      maxHeaderListPairs: MAX_HEAD_BYTES / 32,
       // In MB, for all of its streams; flow control bounds each.
       maxSessionMemory: 1_000,
     });

@@ -1,10 +1,11 @@
 import { STATUS_CODES } from 'node:http';
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
+import { errors } from '../errors.ts';
 import { type HeaderPair, Headers } from '../headers.ts';
 import { Cut } from './cut.ts';
 import { dropHopByHop } from './head.ts';
 import type { Sink } from './relay.ts';
-import type { RequestHead, UpstreamAnswer, UpstreamRequest } from './upstream-request.ts';
+import { MAX_HEAD_BYTES, type RequestHead, type UpstreamAnswer, type UpstreamRequest } from './upstream-request.ts';
 
 /** What a request's stream has to know of the session that it is on. */
 export interface Carrier {
@@ -73,7 +74,11 @@ export class Http2Request implements UpstreamRequest {
           trailers: () => trailers,
         });
       });
-      stream.once('error', (error) => reject(Cut.upstream(error)));
+      stream.once('error', (error) => {
+        // Node says the same of a head that it does not take as a server says that has had enough.
+        const isCalmed = stream.rstCode === constants.NGHTTP2_ENHANCE_YOUR_CALM;
+        reject(Cut.upstream(isCalmed ? errors.enhanceYourCalm(MAX_HEAD_BYTES) : error));
+      });
       stream.once('close', () => reject(Cut.upstream(closedByServer())));
     });
   }

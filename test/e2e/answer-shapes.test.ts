@@ -26,7 +26,7 @@ import { configOf } from '../tagging.ts';
 /** Says how flows end, and what of their bodies can be read. */
 const READ = `
   export function error({ request, error }, ctx) {
-    ctx.log.info('failed ' + request.path + ' ' + error.by + ' ' + error.code);
+    ctx.log.info('failed ' + [request.path, error.by, error.code, error.message].join(' '));
   }
   export function response({ request, response: { status, body } }, ctx) {
     ctx.log.info('read ' + request.path + ' ' + status + ' ' + JSON.stringify(body.text()));
@@ -114,6 +114,30 @@ describe('an answer', () => {
         () => `${path} ${status} ${body} in\n${proxy.output}`,
         () => proxy.output.includes(`read ${path} ${status} ${JSON.stringify(body)}\n`),
       );
+
+    it(`has as many fields as its server sends, over ${version}`, async () => {
+      answer = (_request, response) => {
+        for (let i = 0; i < 500; i++) response.setHeader(`x-${i}`, i);
+        response.end('many');
+      };
+      const { status, headers, body } = await askTwice({ ':path': '/fields' });
+      assert.deepEqual([status, body, headers['x-499']], [200, 'many', '499']);
+    });
+
+    it(`with a head over 64 KiB is a 502, of which the log says why, over ${version}`, async () => {
+      answer = (_request, response) => {
+        for (let i = 0; i < 7; i++) response.setHeader(`x-${i}`, 'x'.repeat(10_000));
+        response.end('large');
+      };
+      const path = `/large-${version}`;
+      const { status, headers, body } = await askTwice({ ':path': path });
+      const code = version === 'HTTP/2' ? 'enhanceYourCalm' : 'answerHeadTooLarge';
+      assert.deepEqual([status, headers['x-insight-dump']], [502, code]);
+      assert.equal(body, 'insight-dump: The server could not be reached, or broke off.\n');
+      await proxy.said(
+        new RegExp(`failed ${path} upstream ${code} .*the head of the answer is larger than the 65536 bytes`),
+      );
+    });
 
     it(`to HEAD has the length that GET would have, and no body, over ${version}`, async () => {
       answer = (_request, response) => response.writeHead(200, { 'content-length': 5, etag: '"e"' }).end();

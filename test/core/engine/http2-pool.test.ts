@@ -8,7 +8,7 @@ import { type Credentials, makeCredentials } from '../../own-upstream.ts';
 
 const REFUSED_STREAM = 7;
 
-const LIMITS = { maxHeadBytes: 65_536, keepIdleMs: 60_000, probeIntervalMs: 15_000, probeLimitMs: 10_000 };
+const LIMITS = { keepIdleMs: 60_000, probeIntervalMs: 15_000, probeLimitMs: 10_000 };
 
 const HEAD = {
   target: { scheme: 'https', host: 'a.example', port: 443 },

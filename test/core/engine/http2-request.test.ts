@@ -11,7 +11,7 @@ import { makeCredentials } from '../../own-upstream.ts';
 
 const NO_ERROR = 0;
 
-const LIMITS = { maxHeadBytes: 65_536, keepIdleMs: 60_000, probeIntervalMs: 15_000, probeLimitMs: 10_000 };
+const LIMITS = { keepIdleMs: 60_000, probeIntervalMs: 15_000, probeLimitMs: 10_000 };
 
 type Serve = (stream: number, connection: FrameConnection) => void;
 
