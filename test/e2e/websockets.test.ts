@@ -108,17 +108,27 @@ describe('a WebSocket whose messages an addon sees', () => {
 
   it('passes what an addon makes of bytes', async () => {
     const { client, upstream } = await connect('/edit-binary');
-    client.send(Buffer.from('abc'));
-    assert.deepEqual(await once(upstream, 'message'), [Buffer.from('cba'), true]);
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      from.send(Buffer.from('abc'));
+      assert.deepEqual(await once(to, 'message'), [Buffer.from('cba'), true]);
+    }
     client.terminate();
   });
 
   it('does not pass what an addon drops', async () => {
     const { client, upstream } = await connect('/drop');
-    const messages = messagesOf(upstream);
-    for (const text of ['one', 'secret', 'two']) client.send(text);
-    await eventually('messages', () => messages.length === 2);
-    assert.deepEqual(messages, ['one', 'two']);
+    const [atClient, atServer] = [messagesOf(client), messagesOf(upstream)];
+    for (const [from, to] of [
+      [client, atServer],
+      [upstream, atClient],
+    ] as const) {
+      for (const text of ['one', 'secret', 'two']) from.send(text);
+      await eventually('messages', () => to.length === 2);
+      assert.deepEqual(to, ['one', 'two']);
+    }
     client.terminate();
   });
 
