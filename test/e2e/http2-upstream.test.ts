@@ -348,6 +348,19 @@ describe('an HTTP/2 server that misbehaves', () => {
       ));
   }
 
+  it('refuses all requests: each gives its client a 502, and two connections are all that is opened', () =>
+    against(
+      (stream, connection) => connection.reset(stream, 7),
+      async (session, proxy, connections) => {
+        const one = await ask(session, GET);
+        const more = await Promise.all(Array.from({ length: 20 }, () => ask(session, { ':path': '/y' })));
+        assert.deepEqual(new Set([one, ...more].map(({ status }) => status)), new Set([502]));
+        assert.equal(connections.length, 2);
+        await proxy.said(/flow \/y error upstream serverRefuses/);
+        await proxy.said(/serverRefuses: the server takes no requests \(REFUSED_STREAM\)/);
+      },
+    ));
+
   it('has closed an idle connection without a word: the next request has another', () =>
     against(
       (stream, connection, index) => {
