@@ -128,5 +128,11 @@ export const errors = coded({
     `the upstream proxy ${proxy} did not open the connection: ${answer}`,
   connectTimeout: (host: string, port: number, ms: number) =>
     `${host}:${port} did not accept a connection within ${ms} ms`,
+  answerHeadTooLarge: (limitBytes: number) =>
+    `the head of the answer is larger than the ${limitBytes} bytes that the proxy takes`,
+  enhanceYourCalm: (limitBytes: number) =>
+    `the stream ended with ENHANCE_YOUR_CALM: the head of the answer is larger than the ${limitBytes} bytes that the proxy takes, or the server wants fewer requests`,
+  serverRefuses: (connections: number) =>
+    `the server takes no requests (REFUSED_STREAM): it has refused the last one on each of ${connections} connections`,
   serverVanished: (ms: number) => `the server has answered no ping within ${ms} ms`,
 });

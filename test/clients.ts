@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
 import net from 'node:net';
+import type { Readable } from 'node:stream';
 import tls from 'node:tls';
 import { promisify } from 'node:util';
 import { ProxyAgent } from 'undici';
@@ -153,7 +154,7 @@ export async function openSession(
   host: string,
 ): Promise<http2.ClientHttp2Session> {
   const socket = await openTunnel(proxy, user, host, ['h2']);
-  const session = http2.connect(`https://${host}`, { createConnection: () => socket });
+  const session = http2.connect(`https://${host}`, { createConnection: () => socket, maxHeaderListPairs: 2_000 });
   session.on('error', () => {});
   await once(session, 'connect');
   return session;
@@ -171,7 +172,7 @@ export interface ClientAnswer {
 export async function ask(
   session: http2.ClientHttp2Session,
   headers: http2.OutgoingHttpHeaders,
-  body?: string,
+  body?: string | Buffer,
 ): Promise<ClientAnswer> {
   const stream = session.request(headers, { endStream: body === undefined });
   if (body !== undefined) stream.end(body);
@@ -196,12 +197,46 @@ export function requestHttp1(
 export async function askHttp1(
   tunnel: tls.TLSSocket,
   headers: http.OutgoingHttpHeaders,
-  body?: string,
+  body?: string | Buffer,
 ): Promise<ClientAnswer> {
   const request = requestHttp1(tunnel, headers).end(body);
   const [answer] = (await once(request, 'response')) as [http.IncomingMessage];
   return clientAnswer(answer.statusCode, answer.headers, answer);
 }
+
+/** Requests, one after the other on one connection. */
+export interface Asking {
+  ask(headers: http.OutgoingHttpHeaders, body?: string | Buffer): Promise<ClientAnswer>;
+  /** A request without a body, and the stream of its answer. */
+  stream(headers: http.OutgoingHttpHeaders): Promise<Readable>;
+  close(): void;
+}
+
+/** Opens a tunnel of alice's for requests, of either version. */
+export const VERSIONS: Readonly<Record<'HTTP/1.1' | 'HTTP/2', (proxy: ProxyProcess, host: string) => Promise<Asking>>> =
+  {
+    async 'HTTP/1.1'(proxy, host) {
+      const tunnel = await openTunnel(proxy, 'alice', host);
+      return {
+        ask: (headers, body) => askHttp1(tunnel, headers, body),
+        async stream(headers) {
+          const request = requestHttp1(tunnel, headers).end();
+          const [answer] = await once(request, 'response');
+          request.on('error', () => {});
+          return answer;
+        },
+        close: () => tunnel.destroy(),
+      };
+    },
+    async 'HTTP/2'(proxy, host) {
+      const session = await openSession(proxy, 'alice', host);
+      return {
+        ask: (headers, body) => ask(session, headers, body),
+        stream: async (headers) => session.request(headers),
+        close: () => session.destroy(),
+      };
+    },
+  };
 
 async function clientAnswer(
   status = 0,

@@ -9,6 +9,8 @@ export const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goAw
 export const END_STREAM = 1;
 const END_HEADERS = 4;
 const ACK = 1;
+/** RFC 9113, section 6.5.2. */
+const MAX_CONCURRENT_STREAMS = 3;
 
 /** `:status: 200`, by the static table of HPACK (RFC 7541, appendix A). */
 const STATUS_200 = Buffer.from([0x88]);
@@ -29,7 +31,7 @@ export class FrameConnection {
   /** Set it to leave pings unanswered. */
   isDeaf = false;
 
-  constructor(socket: tls.TLSSocket, onFrame: (frame: Frame) => void) {
+  constructor(socket: tls.TLSSocket, settings: Buffer, onFrame: (frame: Frame) => void) {
     this.socket = socket;
     let received = Buffer.alloc(0);
     let isPast = false;
@@ -39,7 +41,7 @@ export class FrameConnection {
       if (!isPast && received.length >= PREFACE_BYTES) {
         isPast = true;
         received = received.subarray(PREFACE_BYTES);
-        this.send(FRAME.settings, 0, 0);
+        this.send(FRAME.settings, 0, 0, settings);
       }
       while (isPast && received.length >= FRAME_HEAD_BYTES) {
         const length = received.readUIntBE(0, 3);
@@ -73,6 +75,11 @@ export class FrameConnection {
     this.send(FRAME.data, flags, stream, Buffer.from(text));
   }
 
+  /** `x: y`, as a literal without indexing (RFC 7541, section 6.2.2). */
+  sendTrailers(stream: number): void {
+    this.send(FRAME.headers, END_HEADERS | END_STREAM, stream, Buffer.from([0, 1, 0x78, 1, 0x79]));
+  }
+
   reset(stream: number, code: number): void {
     this.send(FRAME.reset, 0, stream, uint32(code));
   }
@@ -88,28 +95,48 @@ function uint32(value: number): Buffer {
   return bytes;
 }
 
+/** RFC 9113, section 6.5.1. */
+function setting(identifier: number, value: number): Buffer {
+  return Buffer.concat([Buffer.from([0, identifier]), uint32(value)]);
+}
+
 export interface FrameServer {
   readonly port: number;
   readonly connections: readonly FrameConnection[];
+  /** A connection to it, on which HTTP/2 is agreed on. */
+  connect(): Promise<tls.TLSSocket>;
   close(): Promise<void>;
 }
 
-/** @param onFrame told of each frame, on which of the connections so far, counted from 0 */
+/**
+ * @param onFrame told of each frame, on which of the connections so far, counted from 0
+ * @param maxStreams how many requests it says that it takes at once on a connection
+ */
 export async function startFrameServer(
-  { key, cert }: Credentials,
+  { key, cert, ca }: Credentials,
   onFrame: (frame: Frame, connection: FrameConnection, index: number) => void,
+  maxStreams?: number,
 ): Promise<FrameServer> {
+  const settings = maxStreams === undefined ? Buffer.alloc(0) : setting(MAX_CONCURRENT_STREAMS, maxStreams);
   const connections: FrameConnection[] = [];
   const server = tls.createServer({ key, cert, ALPNProtocols: ['h2'] }, (socket) => {
     const index = connections.length;
-    const connection: FrameConnection = new FrameConnection(socket, (frame) => onFrame(frame, connection, index));
+    const connection: FrameConnection = new FrameConnection(socket, settings, (frame) =>
+      onFrame(frame, connection, index),
+    );
     connections.push(connection);
   });
   server.on('tlsClientError', () => {});
   await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as net.AddressInfo;
   return {
-    port: (server.address() as net.AddressInfo).port,
+    port,
     connections,
+    async connect() {
+      const socket = tls.connect({ port, ca, ALPNProtocols: ['h2'], checkServerIdentity: () => undefined });
+      await once(socket, 'secureConnect');
+      return socket.on('error', () => {});
+    },
     async close() {
       for (const { socket } of connections) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

@@ -20,6 +20,9 @@ export interface OwnUpstream {
   close(): Promise<void>;
 }
 
+/** Of HTTP/2. Node would send no more than 64 KiB. */
+const MAX_SENT_HEAD_BYTES = 2 ** 20;
+
 /** Certificates for all the hosts of a fake Copilot, for as many servers as you like. */
 export function makeCredentials(): Promise<Credentials> {
   return makeCertificate(FAKE_HOSTS);
@@ -41,7 +44,10 @@ export async function startOwnUpstream(
   const secure =
     version === 'h2'
       ? // HTTP/2's compatibility layer has the same methods, with other types.
-        http2.createSecureServer({ ...tlsOptions, allowHTTP1: true }, handler as never)
+        http2.createSecureServer(
+          { ...tlsOptions, allowHTTP1: true, maxSendHeaderBlockLength: MAX_SENT_HEAD_BYTES },
+          handler as never,
+        )
       : https.createServer(tlsOptions, handler);
   const plain = http.createServer(options, handler);
   for (const server of [secure, plain]) {

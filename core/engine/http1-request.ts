@@ -1,12 +1,12 @@
 import type { ClientRequest, IncomingMessage, InformationEvent } from 'node:http';
 import type net from 'node:net';
 import type { Message } from '../addon.ts';
-import { codeOf } from '../errors.ts';
+import { codeOf, errors } from '../errors.ts';
 import { type HeaderPair, Headers } from '../headers.ts';
 import { Cut } from './cut.ts';
 import { dropHopByHop } from './head.ts';
 import type { Sink } from './relay.ts';
-import type { RequestHead, UpstreamAnswer, UpstreamRequest } from './upstream-request.ts';
+import { MAX_HEAD_BYTES, type RequestHead, type UpstreamAnswer, type UpstreamRequest } from './upstream-request.ts';
 
 /** How it shows that the other end has closed. */
 const CLOSED_CODES = new Set(['ECONNRESET', 'EPIPE']);
@@ -75,7 +75,10 @@ export class Http1Request implements UpstreamRequest {
           resolve(answerOf(answer, socket as net.Socket));
         });
       }
-      request.once('error', (error) => reject(Cut.upstream(error)));
+      request.once('error', (error) => {
+        const isHead = codeOf(error) === 'HPE_HEADER_OVERFLOW';
+        reject(Cut.upstream(isHead ? errors.answerHeadTooLarge(MAX_HEAD_BYTES) : error));
+      });
       request.once('close', () => reject(Cut.upstream(new Error('the server closed the connection'))));
     });
   }

@@ -1,13 +1,11 @@
-import http2 from 'node:http2';
+import http2, { constants } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { errors } from '../errors.ts';
 import { type Carrier, Http2Request, http2Fields } from './http2-request.ts';
-import type { RequestHead } from './upstream-request.ts';
+import { MAX_HEAD_BYTES, type RequestHead } from './upstream-request.ts';
 
 /** What all connections keep to. */
 export interface Http2Limits {
-  /** Heads of answers may be no larger. */
-  readonly maxHeadBytes: number;
   /** How long a connection without requests is kept. */
   readonly keepIdleMs: number;
   /** How often a server is asked whether it is still there, while requests are under way. */
@@ -29,6 +27,8 @@ export class Http2Connection implements Carrier {
   readonly #limits: Http2Limits;
   #streams = 0;
   #maxStreams = FIRST_MAX_STREAMS;
+  #isKnown = false;
+  #refuses = false;
   /** Undefined before its first request. */
   #idleSinceMs: number | undefined;
   /** Requests that were made after it had been idle, and since when nothing has been heard. */
@@ -36,17 +36,26 @@ export class Http2Connection implements Carrier {
   #probing: NodeJS.Timeout | undefined;
   #closing: NodeJS.Timeout | undefined;
   readonly #prober: NodeJS.Timeout;
+  /** Resolves when the server has said how many requests it takes at once (RFC 9113, section 3.4), or it is gone. */
+  readonly known: Promise<void>;
 
   constructor(socket: TLSSocket, limits: Http2Limits, closed: () => void) {
     this.#limits = limits;
     this.#session = http2.connect('https://server', {
       createConnection: () => socket,
-      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES, maxHeaderListSize: limits.maxHeadBytes },
+      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES, maxHeaderListSize: MAX_HEAD_BYTES },
+      // Without it, Node takes 128 fields. HPACK counts 32 bytes for each, besides its text (RFC 7541, section 4.1).
+      maxHeaderListPairs: MAX_HEAD_BYTES / 32,
       // In MB, for all of its streams; flow control bounds each.
       maxSessionMemory: 1_000,
     });
-    this.#session.on('remoteSettings', ({ maxConcurrentStreams }) => {
-      this.#maxStreams = maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
+    this.known = new Promise((resolve) => {
+      this.#session.on('remoteSettings', ({ maxConcurrentStreams }) => {
+        this.#maxStreams = maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
+        this.#isKnown = true;
+        resolve();
+      });
+      this.#session.once('close', resolve);
     });
     // What breaks shows on its streams.
     this.#session.on('error', () => {});
@@ -67,12 +76,31 @@ export class Http2Connection implements Carrier {
     return !this.#isOver && this.#streams < this.#maxStreams;
   }
 
+  /** See `known`. */
+  get isKnown(): boolean {
+    return this.#isKnown || this.#isOver;
+  }
+
+  /** It has refused its last request, though that was not one too many. */
+  get isRefusing(): boolean {
+    return this.#refuses && !this.#isOver;
+  }
+
+  /** It is as good as a new one, and how many requests it takes is known. */
+  get isGood(): boolean {
+    return this.#isKnown && !this.#refuses && this.#doubtful.size === 0 && this.#idleMs <= DOUBT_AFTER_IDLE_MS;
+  }
+
+  get #idleMs(): number {
+    return this.#streams > 0 || this.#idleSinceMs === undefined ? 0 : performance.now() - this.#idleSinceMs;
+  }
+
   get #isOver(): boolean {
     return this.#session.closed || this.#session.destroyed;
   }
 
   request(head: RequestHead): Http2Request {
-    const idleMs = this.#streams > 0 || this.#idleSinceMs === undefined ? 0 : performance.now() - this.#idleSinceMs;
+    const idleMs = this.#idleMs;
     const stream = this.#session.request(http2Fields(head), {
       endStream: !head.hasBody,
       waitForTrailers: head.hasBody && !head.headers.has('content-length'),
@@ -81,8 +109,14 @@ export class Http2Connection implements Carrier {
     if (idleMs > DOUBT_AFTER_IDLE_MS) this.#probe();
     this.#streams += 1;
     clearTimeout(this.#closing);
-    stream.once('response', () => this.#doubtful.clear());
-    stream.once('close', () => this.#closed());
+    stream.once('response', () => {
+      this.#doubtful.clear();
+      this.#refuses = false;
+    });
+    stream.once('close', () => {
+      if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) this.#refused();
+      this.#closed();
+    });
     return new Http2Request(stream, this);
   }
 
@@ -92,6 +126,12 @@ export class Http2Connection implements Carrier {
 
   destroy(): void {
     this.#session.destroy();
+  }
+
+  /** Before the server had said how many it takes, it may have been one too many. */
+  #refused(): void {
+    this.#doubtful.clear();
+    this.#refuses = this.#streams <= this.#maxStreams;
   }
 
   #closed(): void {

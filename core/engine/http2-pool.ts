@@ -1,4 +1,5 @@
 import type { TLSSocket } from 'node:tls';
+import { errors } from '../errors.ts';
 import { Http2Connection, type Http2Limits } from './http2-connection.ts';
 import type { Http2Request } from './http2-request.ts';
 import type { RequestHead } from './upstream-request.ts';
@@ -6,6 +7,8 @@ import type { RequestHead } from './upstream-request.ts';
 /** How long a server is known to speak HTTP/1.1 only. */
 const REMEMBER_HTTP1_MS = 10 * 60_000;
 const MAX_REMEMBERED = 1_000;
+/** While so many connections to a server refuse requests, no further one is tried. */
+const MAX_REFUSING = 2;
 
 /** Opens a connection by which a server is offered HTTP/2 and HTTP/1.1 (RFC 7301). */
 export type Connect = () => Promise<TLSSocket>;
@@ -25,7 +28,8 @@ export class Http2Pool {
    * Opens a request, on a connection that is there or on a new one.
    *
    * @param server what tells connections apart that may not be shared
-   * @param connection `fresh` for one that no request has been on
+   * @param connection `fresh` for a request that was missed on another: one that is as good as new
+   * @throws InsightError `serverRefuses`
    * @returns if it turns out that the server speaks HTTP/1.1: the connection that told, or undefined if that was known
    */
   async request(
@@ -34,14 +38,17 @@ export class Http2Pool {
     head: RequestHead,
     connection: 'shared' | 'fresh',
   ): Promise<Http2Request | TLSSocket | undefined> {
-    if (connection === 'fresh') return requestOn(await this.#open(server, connect), head);
     for (;;) {
       if (this.#speaksHttp1(server)) return undefined;
-      const free = [...(this.#connections.get(server) ?? [])].find(({ isFree }) => isFree);
+      const all = [...(this.#connections.get(server) ?? [])];
+      const free = connection === 'shared' ? pick(all) : all.find(({ isGood, isFree }) => isGood && isFree);
       if (free !== undefined) return free.request(head);
-      const opening = this.#opening.get(server);
       // Whoever waits looks again: there may be room on it, or not.
-      if (opening !== undefined) await opening;
+      const unknown = connection === 'shared' ? undefined : all.find(({ isKnown }) => !isKnown);
+      const awaited = this.#opening.get(server) ?? unknown?.known;
+      if (awaited !== undefined) await awaited;
+      else if (connection === 'fresh' && all.filter(({ isRefusing }) => isRefusing).length >= MAX_REFUSING)
+        throw errors.serverRefuses(MAX_REFUSING);
       else return requestOn(await this.#openShared(server, connect), head);
     }
   }
@@ -76,6 +83,12 @@ export class Http2Pool {
   #speaksHttp1(server: string): boolean {
     return performance.now() < (this.#http1UntilMs.get(server) ?? 0);
   }
+}
+
+/** A connection that takes one more request; one that refuses them, only if there is no other. */
+function pick(connections: readonly Http2Connection[]): Http2Connection | undefined {
+  const free = connections.filter(({ isFree }) => isFree);
+  return free.find(({ isRefusing }) => !isRefusing) ?? free[0];
 }
 
 function requestOn(opened: Http2Connection | TLSSocket, head: RequestHead): Http2Request | TLSSocket {

@@ -1,10 +1,11 @@
 import { STATUS_CODES } from 'node:http';
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
+import { errors } from '../errors.ts';
 import { type HeaderPair, Headers } from '../headers.ts';
 import { Cut } from './cut.ts';
 import { dropHopByHop } from './head.ts';
 import type { Sink } from './relay.ts';
-import type { RequestHead, UpstreamAnswer, UpstreamRequest } from './upstream-request.ts';
+import { MAX_HEAD_BYTES, type RequestHead, type UpstreamAnswer, type UpstreamRequest } from './upstream-request.ts';
 
 /** What a request's stream has to know of the session that it is on. */
 export interface Carrier {
@@ -35,6 +36,7 @@ export class Http2Request implements UpstreamRequest {
     this.#carrier = carrier;
     // What breaks shows where it is read; without a listener it would end the process.
     stream.on('error', () => {});
+    failWithoutEnd(stream);
     stream.on('wantTrailers', () => stream.sendTrailers(new Headers(this.#trailers).toObject()));
   }
 
@@ -72,10 +74,12 @@ export class Http2Request implements UpstreamRequest {
           trailers: () => trailers,
         });
       });
-      const closed = () => reject(Cut.upstream(new Error('the server closed the stream')));
-      stream.once('error', (error) => reject(Cut.upstream(error)));
-      // Reset without an error, Node closes a stream only once all of the request has been taken, which will never be.
-      stream.once('end', closed).once('close', closed);
+      stream.once('error', (error) => {
+        // Node says the same of a head that it does not take as a server says that has had enough.
+        const isCalmed = stream.rstCode === constants.NGHTTP2_ENHANCE_YOUR_CALM;
+        reject(Cut.upstream(isCalmed ? errors.enhanceYourCalm(MAX_HEAD_BYTES) : error));
+      });
+      stream.once('close', () => reject(Cut.upstream(closedByServer())));
     });
   }
 
@@ -96,6 +100,29 @@ export class Http2Request implements UpstreamRequest {
   wasMissed(): boolean {
     return this.#stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || this.#carrier.wasStale(this.#stream);
   }
+}
+
+/**
+ * Has a stream fail that the server resets without an error before it has ended it, which it may do only once its
+ * answer is complete (RFC 9113, section 8.1). To its reader, Node makes a proper end of that; all that tells them apart
+ * is that the stream is closed already when that end is pushed.
+ */
+function failWithoutEnd(stream: ClientHttp2Stream): void {
+  const { push } = stream;
+  let hasEnded = false;
+  stream.push = (chunk, encoding) => {
+    if (chunk === null && stream.closed && !hasEnded && !stream.destroyed) {
+      // Node is not done with it yet.
+      process.nextTick(() => stream.destroy(closedByServer()));
+      return false;
+    }
+    hasEnded ||= chunk === null;
+    return push.call(stream, chunk, encoding);
+  };
+}
+
+function closedByServer(): Error {
+  return new Error('the server closed the stream before its answer had ended');
 }
 
 type RawHead = [headers: IncomingHttpHeaders, flags: number, raw: readonly string[]];

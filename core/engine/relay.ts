@@ -161,17 +161,31 @@ function* piecesOf(result: ChunkTransformResult): Generator<Uint8Array> {
   for (const piece of list) if (piece.length > 0) yield typeof piece === 'string' ? Buffer.from(piece) : piece;
 }
 
-/** A stream's chunks; unlike its own iterator, this leaves the stream alive when the reader stops early. */
+const CHANGES = ['readable', 'end', 'error', 'aborted', 'close'] as const;
+
+/**
+ * A stream's chunks. Unlike its own iterator, this leaves the stream alive when the reader stops early, and goes by
+ * `isBrokenOff`: the other gives up an answer that is `aborted`, whole or not, while some of it is still to be read.
+ */
 async function* chunksOf(source: Readable, firstByte?: () => void): AsyncGenerator<Uint8Array> {
-  let first = true;
+  let onChange = () => {};
+  const changed = () => onChange();
+  for (const event of CHANGES) source.on(event, changed);
   try {
-    for await (const chunk of source.iterator({ destroyOnReturn: false })) {
-      if (first) firstByte?.();
-      first = false;
-      yield chunk;
+    for (let first = true; ; ) {
+      if (isBrokenOff(source)) throw new BodyCut('source', { cause: source.errored });
+      const chunk: Uint8Array | null = source.read();
+      if (chunk !== null) {
+        if (first) firstByte?.();
+        first = false;
+        yield chunk;
+      } else if (source.readableEnded) return;
+      else
+        await new Promise<void>((resolve) => {
+          onChange = resolve;
+        });
     }
-    if (isBrokenOff(source)) throw new Error('aborted');
-  } catch (error) {
-    throw new BodyCut('source', { cause: error });
+  } finally {
+    for (const event of CHANGES) source.off(event, changed);
   }
 }

@@ -11,6 +11,7 @@ import { Exchange, type ExchangeSettings } from './exchange.ts';
 import type { Incoming } from './incoming.ts';
 import { endRaw } from './raw-answer.ts';
 import { readsWebSockets, WebSocketRelay } from './websocket.ts';
+import { offerDeflateOnly } from './websocket-deflate.ts';
 
 /** A request for another protocol on the same connection (RFC 9110, section 7.8), such as WebSocket. */
 export type UpgradeRequest = Omit<Incoming, 'stream' | 'response' | 'switched'>;
@@ -38,8 +39,7 @@ export async function exchangeUpgrade(
   }
   const isRead = readsWebSockets(pin.chain) || settings.observers.readsWebSocket(request.path, pin);
   const reads = isWebSocket(headers) && isRead;
-  // Not offered, compression is not agreed on: frames then are what they look like.
-  if (reads) headers.delete('sec-websocket-extensions');
+  if (reads) offerDeflateOnly(headers);
   const response = responseOn(socket, request.method);
   if (response === undefined) return;
   const forget = noticeEnd(socket);
@@ -48,8 +48,9 @@ export async function exchangeUpgrade(
   const switched = (flow: HttpFlow, server: net.Socket, observer: FlowObserver | undefined) => {
     agreed = true;
     forget();
-    if (reads && flow.response !== undefined && isWebSocket(flow.response.headers))
-      relay = new WebSocketRelay({ flow, pin, observer }, socket, server);
+    const answered = flow.response?.headers;
+    if (reads && answered !== undefined && isWebSocket(answered))
+      relay = new WebSocketRelay({ flow, pin, observer }, socket, server, answered);
     else join(socket, server);
   };
   const stream = bodyOf(socket, Number(headers.get('content-length') ?? 0));

@@ -5,6 +5,9 @@ import type { Target } from '../flow.ts';
 import type { HeaderPair, Headers } from '../headers.ts';
 import type { Sink } from './relay.ts';
 
+/** Heads of answers may be no larger; how many fields they have is bounded by that. */
+export const MAX_HEAD_BYTES = 64 * 1024;
+
 /** What a server is asked. */
 export interface RequestHead {
   readonly target: Target;

@@ -15,14 +15,11 @@ import { Http2Pool } from './http2-pool.ts';
 import { Http2Request } from './http2-request.ts';
 import { endOnLostWrite } from './lost-writes.ts';
 import { basic, type ParentProxy } from './parent-proxy.ts';
-import type { RequestHead, UpstreamRequest } from './upstream-request.ts';
+import { MAX_HEAD_BYTES, type RequestHead, type UpstreamRequest } from './upstream-request.ts';
 
 export interface UpstreamRules {
   readonly sslInsecure: boolean;
 }
-
-/** Response heads larger than this are refused. */
-const MAX_HEAD_BYTES = 64 * 1024;
 
 /**
  * How long an idle connection of HTTP/1.1 is kept. Longer ones are often closed by the other end just as a request
@@ -32,7 +29,6 @@ const KEEP_ALIVE_MS = 4_000;
 
 /** Those of HTTP/2 can be asked whether they are still good. */
 const HTTP2_LIMITS: Http2Limits = {
-  maxHeadBytes: MAX_HEAD_BYTES,
   keepIdleMs: 60_000,
   probeIntervalMs: 15_000,
   probeLimitMs: 10_000,

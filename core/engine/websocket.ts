@@ -3,6 +3,7 @@ import type { WebSocketClose } from '../addon.ts';
 import type { Chain } from '../chain.ts';
 import type { HttpFlow } from '../flow.ts';
 import type { FlowObserver } from '../flow-observer.ts';
+import type { Headers } from '../headers.ts';
 import type { HookArguments } from '../hooks.ts';
 import type { Pin } from '../pin.ts';
 import { WholeMessage } from '../websocket-message.ts';
@@ -46,12 +47,13 @@ export class WebSocketRelay {
   /** Both directions have come to their end. */
   #over = false;
 
-  constructor({ flow, pin, observer }: Watched, client: net.Socket, server: net.Socket) {
+  /** @param agreed the head of the 101 */
+  constructor({ flow, pin, observer }: Watched, client: net.Socket, server: net.Socket, agreed: Headers) {
     this.#flow = flow;
     this.#pin = pin;
     this.#observer = observer;
-    this.#client = new WebSocketEnd('client', client);
-    this.#server = new WebSocketEnd('server', server);
+    this.#client = new WebSocketEnd('client', client, agreed);
+    this.#server = new WebSocketEnd('server', server, agreed);
     for (const { role, socket } of [this.#client, this.#server]) {
       // What breaks shows where it is read, too; without a listener it would end the process.
       socket.on('error', () => {});
@@ -69,7 +71,7 @@ export class WebSocketRelay {
     await this.#hook('websocketStart', this.#flow);
     await Promise.all([this.#pass(this.#client, this.#server), this.#pass(this.#server, this.#client)]);
     this.#over = true;
-    for (const { socket } of [this.#client, this.#server]) socket.destroySoon();
+    for (const end of [this.#client, this.#server]) end.finish();
     const close = this.#close as WebSocketClose;
     await this.#hook('websocketEnd', this.#flow, close);
     await this.#observer?.closed(close);
@@ -143,6 +145,8 @@ export class WebSocketRelay {
   /** Closes both sides for what one of them has sent (RFC 6455, section 7.1.7). */
   async #refuse(from: WebSocketEnd, code: number): Promise<void> {
     this.#shut(code);
+    // What it is still being sent may have to be compressed first.
+    await from.sent;
     const { socket } = from;
     // Were it closed before what is on its way has been read, the close frame could get lost with the connection.
     socket.end();

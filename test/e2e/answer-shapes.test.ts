@@ -1,22 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import type http from 'node:http';
 import type http2 from 'node:http2';
 import type net from 'node:net';
-import type { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import zlib from 'node:zlib';
-import {
-  ask,
-  askHttp1,
-  basic,
-  type ClientAnswer,
-  curl,
-  openSession,
-  openTunnel,
-  RawConnection,
-  requestHttp1,
-} from '../clients.ts';
+import { basic, type ClientAnswer, curl, RawConnection, VERSIONS } from '../clients.ts';
 import { leadingTo, type OwnUpstream, startOwnUpstream } from '../own-upstream.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { RAW_CONFIG, type RawUpstream, setRawStage, withRawUpstream } from '../raw-upstream.ts';
@@ -26,7 +14,7 @@ import { configOf } from '../tagging.ts';
 /** Says how flows end, and what of their bodies can be read. */
 const READ = `
   export function error({ request, error }, ctx) {
-    ctx.log.info('failed ' + request.path + ' ' + error.by + ' ' + error.code);
+    ctx.log.info('failed ' + [request.path, error.by, error.code, error.message].join(' '));
   }
   export function response({ request, response: { status, body } }, ctx) {
     ctx.log.info('read ' + request.path + ' ' + status + ' ' + JSON.stringify(body.text()));
@@ -55,29 +43,6 @@ function zstdOf(text: string): Buffer {
 /** Is served by itself. */
 const NEXT = '/next';
 
-/** Requests over either version, one after the other on one connection. */
-const VERSIONS = {
-  async 'HTTP/1.1'(proxy: ProxyProcess) {
-    const tunnel = await openTunnel(proxy, 'alice', API_HOST);
-    return {
-      ask: (head: http.OutgoingHttpHeaders) => askHttp1(tunnel, head),
-      async stream(head: http.OutgoingHttpHeaders): Promise<Readable> {
-        const [answer] = await once(requestHttp1(tunnel, head).end(), 'response');
-        return answer;
-      },
-      close: () => tunnel.destroy(),
-    };
-  },
-  async 'HTTP/2'(proxy: ProxyProcess) {
-    const session = await openSession(proxy, 'alice', API_HOST);
-    return {
-      ask: (head: http.OutgoingHttpHeaders) => ask(session, head),
-      stream: async (head: http.OutgoingHttpHeaders): Promise<Readable> => session.request(head),
-      close: () => session.destroy(),
-    };
-  },
-};
-
 describe('an answer', () => {
   let upstream: OwnUpstream;
   let proxy: ProxyProcess;
@@ -101,7 +66,7 @@ describe('an answer', () => {
   for (const [version, open] of Object.entries(VERSIONS)) {
     /** One answer; and another on the same connection, which is at the right place. */
     const askTwice = async (head: http.OutgoingHttpHeaders): Promise<ClientAnswer> => {
-      const connection = await open(proxy);
+      const connection = await open(proxy, API_HOST);
       const first = await connection.ask(head);
       assert.equal(seen.httpVersion, version === 'HTTP/2' ? '2.0' : '1.1');
       const { status, body } = await connection.ask({ ':path': NEXT });
@@ -114,6 +79,30 @@ describe('an answer', () => {
         () => `${path} ${status} ${body} in\n${proxy.output}`,
         () => proxy.output.includes(`read ${path} ${status} ${JSON.stringify(body)}\n`),
       );
+
+    it(`has as many fields as its server sends, over ${version}`, async () => {
+      answer = (_request, response) => {
+        for (let i = 0; i < 500; i++) response.setHeader(`x-${i}`, i);
+        response.end('many');
+      };
+      const { status, headers, body } = await askTwice({ ':path': '/fields' });
+      assert.deepEqual([status, body, headers['x-499']], [200, 'many', '499']);
+    });
+
+    it(`with a head over 64 KiB is a 502, of which the log says why, over ${version}`, async () => {
+      answer = (_request, response) => {
+        for (let i = 0; i < 7; i++) response.setHeader(`x-${i}`, 'x'.repeat(10_000));
+        response.end('large');
+      };
+      const path = `/large-${version}`;
+      const { status, headers, body } = await askTwice({ ':path': path });
+      const code = version === 'HTTP/2' ? 'enhanceYourCalm' : 'answerHeadTooLarge';
+      assert.deepEqual([status, headers['x-insight-dump']], [502, code]);
+      assert.equal(body, 'insight-dump: The server could not be reached, or broke off.\n');
+      await proxy.said(
+        new RegExp(`failed ${path} upstream ${code} .*the head of the answer is larger than the 65536 bytes`),
+      );
+    });
 
     it(`to HEAD has the length that GET would have, and no body, over ${version}`, async () => {
       answer = (_request, response) => response.writeHead(200, { 'content-length': 5, etag: '"e"' }).end();
@@ -133,7 +122,7 @@ describe('an answer', () => {
         });
       };
       const path = `/gone-${version}`;
-      const connection = await open(proxy);
+      const connection = await open(proxy, API_HOST);
       connection.ask({ ':method': 'HEAD', ':path': path }).catch(() => {});
       await eventually('the server has it', () => seen.url === path);
       connection.close();
@@ -194,7 +183,7 @@ describe('an answer', () => {
         given.write('data: 0\n\n');
       };
       const path = `/json-${version}`;
-      const connection = await open(proxy);
+      const connection = await open(proxy, API_HOST);
       let received = '';
       const stream = await connection.stream({ ':path': path });
       stream.on('data', (data) => {

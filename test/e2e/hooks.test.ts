@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { describe, it } from 'node:test';
-import { ask, curl, openSession, openTunnel } from '../clients.ts';
+import zlib from 'node:zlib';
+import { curl, openTunnel, VERSIONS } from '../clients.ts';
 import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
@@ -32,6 +34,7 @@ const SCRIPT = `
       responseHeaders: (flow) => flow.response.buffer(),
       response: (flow) => flow.respond({ status: 202, body: 'after ' + flow.response.body.json().method }),
     },
+    '/respond-after-streaming': { request: (flow) => flow.respond({ status: 201, body: 'had ' + flow.request.body.text() }) },
     '/respond-too-late': { response: (flow) => flow.respond({ status: 500 }) },
     '/edit-request': {
       requestHeaders: (flow) => flow.request.buffer(),
@@ -48,15 +51,20 @@ const SCRIPT = `
       responseHeaders(flow) {
         flow.response.transform(async (chunk, last) => {
           await sleep(1);
-          return last ? '<end>' : [chunk, ''];
+          return last ? '<end>' : [chunk.subarray(0, 1), '', chunk.subarray(1)];
         });
         flow.response.transform((chunk, last) => (last ? undefined : decoder.decode(chunk).replaceAll('"', "'")));
       },
+    },
+    '/transform-to-nothing': {
+      responseHeaders: (flow) => flow.response.transform((_chunk, last) => (last ? ['all', ' of it'] : [])),
     },
     '/transform-throws': { responseHeaders: (flow) => flow.response.transform(() => { throw new Error('torn'); }) },
     '/kill-at-head': { requestHeaders: (flow) => flow.kill() },
     '/kill-at-response': { responseHeaders: (flow) => flow.kill() },
     '/elsewhere': { requestHeaders: (flow) => { flow.request.url = 'https://proxy.enterprise.githubcopilot.com/there?a=1'; } },
+    '/other-host': { requestHeaders: (flow) => flow.request.headers.set('host', 'other.example.com') },
+    '/other-path': { requestHeaders: (flow) => { flow.request.path = '/another?b=2'; flow.request.method = 'PUT'; } },
     '/headers': {
       requestHeaders: (flow) => { flow.request.headers.set('x-set', 'by addon'); flow.request.headers.delete('x-drop'); },
       responseHeaders: (flow) => { flow.response.headers.append('x-twice', '1'); flow.response.headers.append('x-twice', '2'); },
@@ -73,174 +81,209 @@ const SCRIPT = `
   export default defineAddon(Object.fromEntries(names.map((name) => [name, hook(name)])));
 `;
 
-describe('a hook', () => {
-  let fake: FakeCopilot;
-  let proxy: ProxyProcess;
-  setStage(
-    {
-      config: `export default { addons: ['addons/auth.ts', 'acts.ts'], options: { auth: { users: ['alice'] } }, flowDetail: 0 };`,
-      files: { 'acts.ts': SCRIPT },
-    },
-    undefined,
-    (stage) => {
-      ({ fake, proxy } = stage);
-    },
-  );
+/** What a client of each sees of an answer that breaks off, or never comes; and what Node says of a status of 42. */
+const BROKEN = {
+  'HTTP/1.1': { code: 'ECONNRESET', noStatus: 'ERR_HTTP_INVALID_STATUS_CODE' },
+  'HTTP/2': { code: 'ERR_HTTP2_STREAM_ERROR', noStatus: 'ERR_HTTP2_STATUS_INVALID' },
+} as const;
 
-  const request = async (path: string, body?: string, headers: Record<string, string> = {}) => {
-    const session = await openSession(proxy, 'alice', API_HOST);
-    try {
-      return await ask(session, { ':method': body === undefined ? 'GET' : 'POST', ':path': path, ...headers }, body);
-    } finally {
-      session.close();
-    }
-  };
-  const hooksOf = (path: string) => [...proxy.output.matchAll(new RegExp(`${path} (.*)`, 'g'))].map(([, hook]) => hook);
-  const hooksBecome = (path: string, expected: readonly string[]) =>
-    eventually(
-      () => `${path}: ${hooksOf(path)}`,
-      () => hooksOf(path).length >= expected.length,
-    ).then(() => assert.deepEqual(hooksOf(path), expected));
+for (const version of ['HTTP/1.1', 'HTTP/2'] as const) {
+  describe(`a hook, over ${version}`, () => {
+    const { code, noStatus } = BROKEN[version];
+    let fake: FakeCopilot;
+    let proxy: ProxyProcess;
+    setStage(
+      {
+        config: `export default { addons: ['addons/auth.ts', 'acts.ts'], options: { auth: { users: ['alice'] } }, flowDetail: 0 };`,
+        files: { 'acts.ts': SCRIPT },
+      },
+      undefined,
+      (stage) => {
+        ({ fake, proxy } = stage);
+      },
+    );
 
-  it('runs in order, and one of response and error ends a flow', async () => {
-    assert.equal((await request('/plain', 'body')).status, 200);
-    await hooksBecome('/plain', ['requestHeaders', 'request', 'responseHeaders 200', 'response 200']);
+    const request = async (path: string, body?: string | Buffer, headers: OutgoingHttpHeaders = {}) => {
+      const connection = await VERSIONS[version](proxy, API_HOST);
+      const length = body === undefined ? {} : { ':method': 'POST', 'content-length': String(Buffer.byteLength(body)) };
+      try {
+        return await connection.ask({ ':path': path, ...length, ...headers }, body);
+      } finally {
+        connection.close();
+      }
+    };
+    const hooksOf = (path: string) =>
+      [...proxy.output.matchAll(new RegExp(`${path} (.*)`, 'g'))].map(([, hook]) => hook);
+    const hooksBecome = (path: string, expected: readonly string[]) =>
+      eventually(
+        () => `${path}: ${hooksOf(path)}`,
+        () => hooksOf(path).length >= expected.length,
+      ).then(() => assert.deepEqual(hooksOf(path), expected));
+
+    it('runs in order, and one of response and error ends a flow', async () => {
+      assert.equal((await request('/plain', 'body')).status, 200);
+      await hooksBecome('/plain', ['requestHeaders', 'request', 'responseHeaders 200', 'response 200']);
+    });
+
+    it('answers at the head without the upstream, and the response hooks still run', async () => {
+      const count = fake.requests.length;
+      const { status, body, headers } = await request('/respond-at-head', 'unread');
+      assert.deepEqual([status, body, headers['x-made'], headers['content-length']], [418, 'teapot', 'here', '6']);
+      assert.equal(fake.requests.length, count);
+      await hooksBecome('/respond-at-head', ['requestHeaders', 'responseHeaders 418', 'response 418']);
+    });
+
+    it('buffers and transforms an answer that was made here as it does others', async () => {
+      const { body, headers } = await request('/respond-and-transform');
+      assert.deepEqual([body, headers['content-length']], ['MADE HERE!!', '11']);
+    });
+
+    it('answers after the buffered request, at the response head, and after the buffered response', async () => {
+      const count = fake.requests.length;
+      assert.equal((await request('/respond-at-request', 'this')).body, 'you sent this');
+      assert.equal(fake.requests.length, count);
+      const head = await request('/respond-at-response-head');
+      assert.deepEqual([head.status, head.body], [503, 'instead']);
+      const whole = await request('/respond-at-response');
+      assert.deepEqual([whole.status, whole.body], [202, 'after GET']);
+      const streamed = await request('/respond-after-streaming', 'this');
+      assert.deepEqual([streamed.status, streamed.body], [201, 'had this']);
+      assert.equal(fake.requests.at(-1)?.body.toString(), 'this');
+    });
+
+    it('gives the client a 502 when its answer cannot be sent', async () => {
+      const { status, headers } = await request('/respond-nonsense');
+      assert.deepEqual([status, headers['x-insight-dump']], [502, noStatus]);
+    });
+
+    it('is told when it answers too late, or edits what it has not buffered, and the flow goes on', async () => {
+      assert.equal((await request('/respond-too-late')).status, 200);
+      await proxy.said(/response failed at acts\.ts:\d+:\d+: flow\.respond\(\) is too late/);
+      assert.equal((await request('/edit-unbuffered')).status, 200);
+      await proxy.said(/flow\.response\.body cannot be set: call flow\.response\.buffer\(\) in responseHeaders first/);
+    });
+
+    it('edits buffered bodies both ways, with lengths made right', async () => {
+      const edited = await request('/edit-request', 'ströng');
+      assert.equal(JSON.parse(edited.body).body, 'STRÖNG');
+      assert.equal(JSON.parse(edited.body).headers['content-length'], '7');
+      await request('/edit-request', zlib.gzipSync('ströng'), { 'content-encoding': 'gzip' });
+      const { body: arrived, headers: sent } = fake.requests.at(-1) ?? assert.fail();
+      assert.deepEqual([String(arrived), sent['content-encoding'], sent['content-length']], ['STRÖNG', undefined, '7']);
+      for (const encoding of ['gzip', 'br'] as const) {
+        fake.plan = () => ({ encoding });
+        const { body, headers } = await request('/edit-response');
+        fake.plan = () => ({});
+        assert.equal(JSON.parse(body).method, 'GOT');
+        assert.equal(headers['content-encoding'], undefined);
+        assert.equal(headers['content-length'], String(Buffer.byteLength(body)));
+      }
+    });
+
+    it('adds no body to a request without one when it buffers it', async () => {
+      const { headers, body } = JSON.parse((await request('/buffer-nothing')).body);
+      assert.deepEqual([headers['content-length'], headers['transfer-encoding'], body], [undefined, undefined, '']);
+    });
+
+    it('transforms chunks on their way, sync and async, one after the other, with a last call', async () => {
+      const { body, headers } = await request('/transform', 'loud');
+      assert.match(body, /^{'method':'POST'.*'body':'LOUD'}<end>$/);
+      assert.equal(headers['content-length'], undefined);
+      assert.equal((await request('/transform-to-nothing')).body, 'all of it');
+    });
+
+    it('breaks the flow when its transform throws: half a body is no body', async () => {
+      await assert.rejects(request('/transform-throws'), { code });
+      await hooksBecome('/transform-throws', [
+        'requestHeaders',
+        'request',
+        'responseHeaders 200',
+        'error by addon ADDON_FAILED',
+      ]);
+    });
+
+    it('kills a flow', async () => {
+      const count = fake.requests.length;
+      await assert.rejects(request('/kill-at-head'), { code });
+      assert.equal(fake.requests.length, count);
+      await assert.rejects(request('/kill-at-response'), { code });
+      await hooksBecome('/kill-at-head', ['requestHeaders', 'error by addon KILLED']);
+    });
+
+    it('sends a request elsewhere by its URL, and with another host, path and method', async () => {
+      const arrives = async (path: string) => {
+        await request(path);
+        const { host, method, path: target } = fake.requests.at(-1) ?? assert.fail();
+        // Of the clients, one names the port, too.
+        return `${method} ${host.replace(':443', '')} ${target}`;
+      };
+      assert.equal(await arrives('/elsewhere'), 'GET proxy.enterprise.githubcopilot.com /there?a=1');
+      assert.equal(await arrives('/other-host'), 'GET other.example.com /other-host');
+      assert.equal(await arrives('/other-path'), `PUT ${API_HOST} /another?b=2`);
+    });
+
+    const editsHeaders = {
+      'HTTP/1.1': async () => {
+        const socket = await openTunnel(proxy, 'alice', API_HOST);
+        const sent = ['X-B: 1', 'x-drop: 2', 'X-a: 3', 'X-B: 4'];
+        socket.write(`GET /headers HTTP/1.1\r\nHost: ${API_HOST}\r\n${sent.join('\r\n')}\r\n\r\n`);
+        const [head] = (await once(socket, 'data')) as [Buffer];
+        socket.destroy();
+        const { rawHeaders = [] } = fake.requests.at(-1) ?? {};
+        assert.deepEqual(rawHeaders.slice(0, 10), [
+          'Host',
+          API_HOST,
+          'X-B',
+          '1',
+          'X-a',
+          '3',
+          'X-B',
+          '4',
+          'x-set',
+          'by addon',
+        ]);
+        assert.match(head.toString(), /x-twice: 1\r\nx-twice: 2\r\n/);
+      },
+      'HTTP/2': async () => {
+        const { headers } = await request('/headers', undefined, { 'x-b': ['1', '4'], 'x-drop': '2', 'x-a': '3' });
+        const { rawHeaders = [] } = fake.requests.at(-1) ?? {};
+        const own = rawHeaders.slice(rawHeaders.indexOf('x-b'));
+        assert.deepEqual(own.slice(0, 8), ['x-b', '1', 'x-b', '4', 'x-a', '3', 'x-set', 'by addon']);
+        assert.ok(!rawHeaders.includes('x-drop'));
+        assert.equal(headers['x-twice'], '1, 2');
+      },
+    };
+    it('edits headers, and keeps order, case and duplicates of the others', editsHeaders[version]);
+
+    it('is not run for a client that has gone meanwhile', async () => {
+      const connection = await VERSIONS[version](proxy, API_HOST);
+      void connection.ask({ ':path': '/late' }).catch(() => {});
+      await eventually('it is in the hook', () => hooksOf('/late').length === 1);
+      const count = fake.requests.length;
+      connection.close();
+      await hooksBecome('/late', ['requestHeaders', 'error by client CLIENT_CLOSED']);
+      assert.equal(fake.requests.length, count);
+    });
+
+    it('sees an upstream that breaks off as an error of the upstream, and the client gets no clean end', async () => {
+      fake.plan = () => ({ breakAfter: 2, delayMs: 20 });
+      await assert.rejects(request('/v1/engines/broken/completions', '{}'), { code });
+      fake.plan = () => ({});
+      await eventually('error', () => hooksOf('broken/completions').length === 4);
+      assert.match(hooksOf('broken/completions')[3] ?? '', /^error by upstream /);
+    });
+
+    it('gets bodies decoded, whatever coding they came in', async () => {
+      for (const encoding of ['gzip', 'br'] as const) {
+        fake.plan = () => ({ encoding });
+        const { body, headers } = await request('/respond-at-response');
+        assert.equal(body, 'after GET');
+        assert.equal(headers['content-encoding'], undefined);
+      }
+      fake.plan = () => ({});
+    });
   });
-
-  it('answers at the head without the upstream, and the response hooks still run', async () => {
-    const count = fake.requests.length;
-    const { status, body, headers } = await request('/respond-at-head', 'unread');
-    assert.deepEqual([status, body, headers['x-made'], headers['content-length']], [418, 'teapot', 'here', '6']);
-    assert.equal(fake.requests.length, count);
-    await hooksBecome('/respond-at-head', ['requestHeaders', 'responseHeaders 418', 'response 418']);
-  });
-
-  it('buffers and transforms an answer that was made here as it does others', async () => {
-    const { body, headers } = await request('/respond-and-transform');
-    assert.deepEqual([body, headers['content-length']], ['MADE HERE!!', '11']);
-  });
-
-  it('answers after the buffered request, at the response head, and after the buffered response', async () => {
-    const count = fake.requests.length;
-    assert.equal((await request('/respond-at-request', 'this')).body, 'you sent this');
-    assert.equal(fake.requests.length, count);
-    const head = await request('/respond-at-response-head');
-    assert.deepEqual([head.status, head.body], [503, 'instead']);
-    const whole = await request('/respond-at-response');
-    assert.deepEqual([whole.status, whole.body], [202, 'after GET']);
-  });
-
-  it('gives the client a 502 when its answer cannot be sent', async () => {
-    const { status, headers } = await request('/respond-nonsense');
-    assert.deepEqual([status, headers['x-insight-dump']], [502, 'ERR_HTTP2_STATUS_INVALID']);
-  });
-
-  it('is told when it answers too late, or edits what it has not buffered, and the flow goes on', async () => {
-    assert.equal((await request('/respond-too-late')).status, 200);
-    await proxy.said(/response failed at acts\.ts:\d+:\d+: flow\.respond\(\) is too late/);
-    assert.equal((await request('/edit-unbuffered')).status, 200);
-    await proxy.said(/flow\.response\.body cannot be set: call flow\.response\.buffer\(\) in responseHeaders first/);
-  });
-
-  it('edits buffered bodies both ways, with lengths made right', async () => {
-    const edited = await request('/edit-request', 'ströng');
-    assert.equal(JSON.parse(edited.body).body, 'STRÖNG');
-    assert.equal(JSON.parse(edited.body).headers['content-length'], '7');
-    fake.plan = () => ({ encoding: 'gzip' });
-    const { body, headers } = await request('/edit-response');
-    fake.plan = () => ({});
-    assert.equal(JSON.parse(body).method, 'GOT');
-    assert.equal(headers['content-encoding'], undefined);
-    assert.equal(headers['content-length'], String(Buffer.byteLength(body)));
-  });
-
-  it('adds no body to a request without one when it buffers it', async () => {
-    const { headers, body } = JSON.parse((await request('/buffer-nothing')).body);
-    assert.deepEqual([headers['content-length'], headers['transfer-encoding'], body], [undefined, undefined, '']);
-  });
-
-  it('transforms chunks on their way, sync and async, one after the other, with a last call', async () => {
-    const { body, headers } = await request('/transform', 'loud');
-    assert.match(body, /^{'method':'POST'.*'body':'LOUD'}<end>$/);
-    assert.equal(headers['content-length'], undefined);
-  });
-
-  it('breaks the flow when its transform throws: half a body is no body', async () => {
-    await assert.rejects(request('/transform-throws'), { code: 'ERR_HTTP2_STREAM_ERROR' });
-    await hooksBecome('/transform-throws', [
-      'requestHeaders',
-      'request',
-      'responseHeaders 200',
-      'error by addon ADDON_FAILED',
-    ]);
-  });
-
-  it('kills a flow', async () => {
-    const count = fake.requests.length;
-    await assert.rejects(request('/kill-at-head'), { code: 'ERR_HTTP2_STREAM_ERROR' });
-    assert.equal(fake.requests.length, count);
-    await assert.rejects(request('/kill-at-response'), { code: 'ERR_HTTP2_STREAM_ERROR' });
-    await hooksBecome('/kill-at-head', ['requestHeaders', 'error by addon KILLED']);
-  });
-
-  it('sends a request elsewhere by its URL', async () => {
-    const { body } = await request('/elsewhere');
-    assert.equal(JSON.parse(body).url, '/there?a=1');
-    assert.equal(JSON.parse(body).headers[':authority'], 'proxy.enterprise.githubcopilot.com');
-  });
-
-  it('edits headers, and keeps order, case and duplicates of the others for an h1 client', async () => {
-    const socket = await openTunnel(proxy, 'alice', API_HOST);
-    const sent = ['X-B: 1', 'x-drop: 2', 'X-a: 3', 'X-B: 4'];
-    socket.write(`GET /headers HTTP/1.1\r\nHost: ${API_HOST}\r\n${sent.join('\r\n')}\r\n\r\n`);
-    const [head] = (await once(socket, 'data')) as [Buffer];
-    socket.destroy();
-    const { rawHeaders = [] } = fake.requests.at(-1) ?? {};
-    assert.deepEqual(rawHeaders.slice(0, 10), [
-      'Host',
-      API_HOST,
-      'X-B',
-      '1',
-      'X-a',
-      '3',
-      'X-B',
-      '4',
-      'x-set',
-      'by addon',
-    ]);
-    assert.match(head.toString(), /x-twice: 1\r\nx-twice: 2\r\n/);
-  });
-
-  it('is not run for a client that has gone meanwhile', async () => {
-    const session = await openSession(proxy, 'alice', API_HOST);
-    const stream = session.request({ ':path': '/late' });
-    stream.on('error', () => {});
-    await eventually('it is in the hook', () => hooksOf('/late').length === 1);
-    const count = fake.requests.length;
-    stream.close(8);
-    await hooksBecome('/late', ['requestHeaders', 'error by client CLIENT_CLOSED']);
-    assert.equal(fake.requests.length, count);
-    session.close();
-  });
-
-  it('sees an upstream that breaks off as an error of the upstream, and the client gets no clean end', async () => {
-    fake.plan = () => ({ breakAfter: 2, delayMs: 20 });
-    await assert.rejects(request('/v1/engines/broken/completions', '{}'), { code: 'ERR_HTTP2_STREAM_ERROR' });
-    fake.plan = () => ({});
-    await eventually('error', () => hooksOf('broken/completions').length === 4);
-    assert.match(hooksOf('broken/completions')[3] ?? '', /^error by upstream /);
-  });
-
-  it('gets bodies decoded, whatever coding they came in', async () => {
-    for (const encoding of ['gzip', 'br'] as const) {
-      fake.plan = () => ({ encoding });
-      const { body, headers } = await request('/respond-at-response');
-      assert.equal(body, 'after GET');
-      assert.equal(headers['content-encoding'], undefined);
-    }
-    fake.plan = () => ({});
-  });
-});
+}
 
 describe('a required addon', () => {
   it('closes the proxy with a 503 while it fails, at CONNECT and in the flow', async (t) => {

@@ -245,6 +245,7 @@ describe('an HTTP/2 server that misbehaves', () => {
   const GET = { ':path': '/x' };
 
   const breaks: readonly [what: string, then: (stream: number, connection: FrameConnection) => void][] = [
+    ['RST_STREAM 0', (stream, connection) => connection.reset(stream, 0)],
     ['RST_STREAM 2', (stream, connection) => connection.reset(stream, 2)],
     ['RST_STREAM 8', (stream, connection) => connection.reset(stream, 8)],
     ['the end of its connection', (_stream, { socket }) => socket.end()],
@@ -346,6 +347,19 @@ describe('an HTTP/2 server that misbehaves', () => {
         },
       ));
   }
+
+  it('refuses all requests: each gives its client a 502, and two connections are all that is opened', () =>
+    against(
+      (stream, connection) => connection.reset(stream, 7),
+      async (session, proxy, connections) => {
+        const one = await ask(session, GET);
+        const more = await Promise.all(Array.from({ length: 20 }, () => ask(session, { ':path': '/y' })));
+        assert.deepEqual(new Set([one, ...more].map(({ status }) => status)), new Set([502]));
+        assert.equal(connections.length, 2);
+        await proxy.said(/flow \/y error upstream serverRefuses/);
+        await proxy.said(/serverRefuses: the server takes no requests \(REFUSED_STREAM\)/);
+      },
+    ));
 
   it('has closed an idle connection without a word: the next request has another', () =>
     against(

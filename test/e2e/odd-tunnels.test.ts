@@ -78,6 +78,7 @@ describe('a client that does odd things in a tunnel', () => {
   for (const [what, request, status, code] of [
     ['rubbish', '\0\x01garbage\r\n\r\n', 400, 'BAD_REQUEST'],
     ['a head over 64 KiB', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`, 431, 'HEAD_TOO_LARGE'],
+    ['a CONNECT', 'CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n', 405, 'TUNNEL_IN_TUNNEL'],
     ['a target that is none', 'GET ftp://x/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400, 'BAD_REQUEST'],
     [
       'chunks that are none',
@@ -102,6 +103,16 @@ describe('a client that does odd things in a tunnel', () => {
   });
 
   for (const [what, expected, headers] of [
+    [
+      'asks for a tunnel',
+      /^405 TUNNEL_IN_TUNNEL/,
+      { ':method': 'CONNECT', ':authority': 'a.example:443', ':path': undefined },
+    ],
+    [
+      'asks for a WebSocket (RFC 8441), which is not offered',
+      /^reset/,
+      { ':method': 'CONNECT', ':protocol': 'websocket', ':scheme': 'https', ':authority': API_HOST },
+    ],
     ['asks for what is no path', /^400|^reset/, { ':path': '@[' }],
     ['asks for another scheme', /^400|^reset/, { ':path': 'ftp://x/' }],
     ['asks for all without OPTIONS', /^400|^reset/, { ':path': '*' }],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { ask, basic, curl, openSession, RawConnection } from '../clients.ts';
+import { ask, askHttp1, basic, curl, openSession, openTunnel, RawConnection } from '../clients.ts';
 import { startFakeCopilot } from '../fake-copilot.ts';
 import { ProxyProcess } from '../proxy-process.ts';
 import {
@@ -84,11 +84,47 @@ describe('secrets', () => {
   });
 });
 
-function filesBelow(folder: string): [string, string][] {
+describe('the key of the CA', () => {
+  it('is in its file only, which nobody else can read, and in nothing that leaves the proxy', async (t) => {
+    const fake = await startFakeCopilot();
+    t.after(() => fake.close());
+    const proxy = await ProxyProcess.start({ upstream: fake, args: ['-v', '--flow-detail', '4'] });
+    t.after(() => proxy.stop());
+    const answered: string[] = [];
+    for (const host of [API_HOST, PROXY_HOST]) {
+      const socket = await openTunnel(proxy, 'alice', host);
+      answered.push(socket.getPeerX509Certificate()?.raw.toString('latin1') ?? assert.fail());
+      answered.push((await askHttp1(socket, { ':path': '/models' })).body);
+      socket.destroy();
+    }
+    const direct = await RawConnection.open(proxy.port);
+    answered.push((await direct.ask('GET /ca.key HTTP/1.1', 'Host: x')).text);
+    direct.socket.destroy();
+    await proxy.stop({ keep: true });
+
+    // Its first third is what the certificate tells as well (RFC 8017, appendix A.1.2).
+    const lines = proxy.read('conf/ca.key').trim().split('\n').slice(10, -1);
+    assert.ok(lines.length > 10);
+    const traces = [...lines, ...lines.map((line) => Buffer.from(line, 'base64').toString('latin1'))];
+    const upstream = fake.requests.map(({ rawHeaders, body }) => [...rawHeaders, body.toString('latin1')].join('\n'));
+    const all = new Map([
+      ['the console', proxy.output],
+      ['upstream', upstream.join()],
+      ['answers', answered.join('\n')],
+    ]);
+    for (const [file, text] of filesBelow(proxy.folder, 'latin1')) all.set(path.relative(proxy.folder, file), text);
+    const found = [...all].filter(([, text]) => traces.some((trace) => text.includes(trace))).map(([name]) => name);
+    assert.deepEqual(found, ['conf/ca.key']);
+    assert.ok([...all.keys()].includes('logs/insight-dump.log'));
+    assert.equal(statSync(proxy.path('conf/ca.key')).mode & 0o777, 0o600);
+  });
+});
+
+function filesBelow(folder: string, encoding: BufferEncoding = 'utf8'): [string, string][] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((name) => path.join(folder, name))
     .filter((file) => statSync(file).isFile())
-    .map((file) => [file, readFileSync(file, 'utf8')]);
+    .map((file) => [file, readFileSync(file, encoding)]);
 }
 
 function lineWith(text: string, word: string): string {

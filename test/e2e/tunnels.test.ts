@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { describe, it } from 'node:test';
+import type net from 'node:net';
+import { after, before, describe, it } from 'node:test';
 import tls from 'node:tls';
 import { clientHello } from '../client-hello.ts';
-import { basic, curl, openTunnel, RawConnection } from '../clients.ts';
-import { startFakeCopilot } from '../fake-copilot.ts';
+import { basic, connectTo, curl, openTunnel, RawConnection } from '../clients.ts';
+import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
 import { ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
 import { setStage } from '../stage.ts';
@@ -22,15 +23,7 @@ describe('tunnels', () => {
     return { ...answer, socket: connection.socket };
   };
 
-  /** Who signed what the client sees at the end of a tunnel. */
-  const issuerAt = async (host: string) => {
-    const { socket } = await connect(`${host}:443`);
-    const secure = tls.connect({ socket, servername: host, rejectUnauthorized: false });
-    await once(secure, 'secureConnect');
-    const { issuer } = secure.getPeerCertificate();
-    secure.destroy();
-    return issuer.CN;
-  };
+  const issuerAt = async (host: string) => issuerIn((await connect(`${host}:443`)).socket, host);
 
   it('are looked into for Copilot’s hosts, with certificates of our CA', async () => {
     for (const host of [
@@ -154,6 +147,88 @@ describe('tunnels', () => {
     assert.equal(proxy.output.split('\n').filter((line) => said.test(line)).length, 1);
   });
 });
+
+describe('the hosts that are looked into', () => {
+  let proxy: ProxyProcess;
+  const config = (hosts: string) => `export default { addons: [], flowDetail: 0, ${hosts} };`;
+  const are = async (isInside: Readonly<Record<string, boolean>>) => {
+    for (const [authority, expected] of Object.entries(isInside)) {
+      const [host = ''] = authority.split(':');
+      const issuer = await issuerIn(await connectTo(proxy, undefined, authority), host);
+      assert.equal(issuer, expected ? 'insight-dump' : 'Fake Internet CA', authority);
+    }
+  };
+
+  describe('as the config says', () => {
+    const toOtherPort = (fakePort: number) => ['--connect-to', `:8443:127.0.0.1:${fakePort}`];
+    let fake: FakeCopilot;
+    before(async () => {
+      fake = await startFakeCopilot();
+      const hosts = String.raw`allowHosts: ['^API\.github\.com:443$', /example/]`;
+      proxy = await ProxyProcess.start({ upstream: fake, config: config(hosts), args: toOtherPort(fake.port) });
+    });
+    after(async () => {
+      await proxy?.stop();
+      await fake?.close();
+    });
+
+    it('are those that match by host and port, in any case, and no others', () =>
+      are({
+        'api.github.com:443': true,
+        'api.github.com:8443': false,
+        'API.GitHub.com:443': true,
+        'www.example.com:8443': true,
+        [`${API_HOST}:443`]: false,
+      }));
+
+    it('are fewer, or more, from the moment that the config is saved', async () => {
+      const becomes = async (hosts: string) => {
+        const since = proxy.output.length;
+        proxy.write('addons.config.ts', config(hosts));
+        await proxy.said(/addons\.config\.ts applied/, since);
+      };
+      await becomes(String.raw`allowHosts: ['example'], ignoreHosts: ['^WWW\.', ':8443$']`);
+      await are({
+        'example.com:443': true,
+        'www.example.com:443': false,
+        'example.com:8443': false,
+        'api.github.com:443': false,
+      });
+      await becomes('');
+      await are({ [`${API_HOST}:443`]: true, 'example.com:443': false, [`telemetry.${API_HOST.slice(4)}:443`]: false });
+    });
+  });
+
+  describe('as flags say', () => {
+    setStage(
+      {
+        config: config(`allowHosts: []`),
+        args: ['--allow-hosts', '^example', '--allow-hosts', 'github', '--ignore-hosts', String.raw`^API\.github`],
+      },
+      undefined,
+      (stage) => {
+        ({ proxy } = stage);
+      },
+    );
+
+    it('are those, whatever the config says', () =>
+      are({
+        'example.com:443': true,
+        [`${API_HOST}:443`]: true,
+        'api.github.com:443': false,
+        'www.example.com:443': false,
+      }));
+  });
+});
+
+/** Who signed what a client sees at the end of a tunnel. */
+async function issuerIn(socket: net.Socket, host: string): Promise<string> {
+  const secure = tls.connect({ socket, servername: host, rejectUnauthorized: false });
+  await once(secure, 'secureConnect');
+  const { issuer } = secure.getPeerCertificate();
+  secure.destroy();
+  return String(issuer.CN);
+}
 
 describe('plain http:// requests', () => {
   let proxy: ProxyProcess;

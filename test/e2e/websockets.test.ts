@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
 import { describe, it } from 'node:test';
@@ -29,8 +30,11 @@ describe('a WebSocket whose messages an addon sees', () => {
   });
 
   /** A client and its server, through the proxy. */
-  const connect = async (path: string): Promise<{ client: WebSocket; upstream: WebSocket }> => {
-    const client = await openWebSocket(proxy, path);
+  const connect = async (
+    path: string,
+    perMessageDeflate = false,
+  ): Promise<{ client: WebSocket; upstream: WebSocket }> => {
+    const client = await openWebSocket(proxy, path, { perMessageDeflate });
     return { client, upstream: server.sockets.at(-1) as WebSocket };
   };
 
@@ -108,17 +112,27 @@ describe('a WebSocket whose messages an addon sees', () => {
 
   it('passes what an addon makes of bytes', async () => {
     const { client, upstream } = await connect('/edit-binary');
-    client.send(Buffer.from('abc'));
-    assert.deepEqual(await once(upstream, 'message'), [Buffer.from('cba'), true]);
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      from.send(Buffer.from('abc'));
+      assert.deepEqual(await once(to, 'message'), [Buffer.from('cba'), true]);
+    }
     client.terminate();
   });
 
   it('does not pass what an addon drops', async () => {
     const { client, upstream } = await connect('/drop');
-    const messages = messagesOf(upstream);
-    for (const text of ['one', 'secret', 'two']) client.send(text);
-    await eventually('messages', () => messages.length === 2);
-    assert.deepEqual(messages, ['one', 'two']);
+    const [atClient, atServer] = [messagesOf(client), messagesOf(upstream)];
+    for (const [from, to] of [
+      [client, atServer],
+      [upstream, atClient],
+    ] as const) {
+      for (const text of ['one', 'secret', 'two']) from.send(text);
+      await eventually('messages', () => to.length === 2);
+      assert.deepEqual(to, ['one', 'two']);
+    }
     client.terminate();
   });
 
@@ -163,8 +177,28 @@ describe('a WebSocket whose messages an addon sees', () => {
     client.terminate();
   });
 
-  it('is not compressed, so that its messages can be read', async () => {
-    const { client } = await connect('/extensions');
+  it('is compressed where both sides like, and its messages are read and edited all the same', async () => {
+    const { client, upstream } = await connect('/edit', true);
+    assert.match(client.extensions, /permessage-deflate/);
+    assert.match(server.requests.at(-1)?.headers['sec-websocket-extensions'] ?? '', /^permessage-deflate/);
+    const text = 'so much of the same '.repeat(50_000);
+    for (const [from, to, who] of [
+      [client, upstream, 'client'],
+      [upstream, client, 'server'],
+    ] as const) {
+      for (const sent of [text, 'é', '']) {
+        from.send(sent);
+        assert.equal(String((await once(to, 'message'))[0]), `${who} said ${sent}`);
+      }
+      const { bytesRead } = socketOf(to);
+      assert.ok(bytesRead < 50_000, `${bytesRead} bytes came`);
+    }
+    client.close(1000, 'done');
+    assert.deepEqual(await closing(upstream), [1000, 'done']);
+  });
+
+  it('is not compressed for a client that does not offer it', async () => {
+    const { client } = await connect('/plain');
     assert.equal(client.extensions, '');
     assert.equal(server.requests.at(-1)?.headers['sec-websocket-extensions'], undefined);
     client.terminate();
@@ -250,24 +284,31 @@ describe('a WebSocket whose messages an addon sees', () => {
     });
   }
 
-  it('takes no more from a client than a slow server takes', async () => {
-    const since = proxy.output.length;
-    const { client, upstream } = await connect('/pace');
-    upstream.pause();
-    for (let i = 0; i < 400; i++) client.send(Buffer.alloc(100_000));
-    const hooked = () => proxy.output.slice(since).match(/websocketMessage/g)?.length ?? 0;
-    let before = -1;
-    while (hooked() !== before) {
-      before = hooked();
-      await sleep(300);
-    }
-    assert.ok(before < 200, `${before} of 400 messages were taken`);
-    assert.ok(client.bufferedAmount > 10_000_000, `${client.bufferedAmount} bytes wait`);
-    const received = messagesOf(upstream);
-    upstream.resume();
-    await eventually('the rest', () => received.length === 400);
-    client.terminate();
-  });
+  for (const [how, isCompressed] of [
+    ['as it is', false],
+    ['compressed', true],
+  ] as const) {
+    it(`takes no more from a client than a slow server takes, ${how}`, async () => {
+      const since = proxy.output.length;
+      const { client, upstream } = await connect('/pace', isCompressed);
+      upstream.pause();
+      // Nothing that could be made smaller.
+      const piece = randomBytes(100_000);
+      for (let i = 0; i < 400; i++) client.send(piece);
+      const hooked = () => proxy.output.slice(since).match(/websocketMessage/g)?.length ?? 0;
+      let before = -1;
+      while (hooked() !== before) {
+        before = hooked();
+        await sleep(300);
+      }
+      assert.ok(before < 200, `${before} of 400 messages were taken`);
+      assert.ok(client.bufferedAmount > 10_000_000, `${client.bufferedAmount} bytes wait`);
+      const received = messagesOf(upstream);
+      upstream.resume();
+      await eventually('the rest', () => received.length === 400);
+      client.terminate();
+    });
+  }
 
   it('takes no more from a server than a slow hook takes', async () => {
     const since = proxy.output.length;
@@ -280,30 +321,36 @@ describe('a WebSocket whose messages an addon sees', () => {
     client.terminate();
   });
 
-  it('is closed with 1009 on both sides when a message is larger than 32 MiB', async () => {
-    const since = proxy.output.length;
-    const { client, upstream } = await connect('/too-large');
-    const both = Promise.all([closing(client), closing(upstream)]);
-    client.send(Buffer.alloc(32 * 1024 * 1024 + 1));
-    assert.deepEqual(await both, [
-      [1009, ''],
-      [1009, ''],
-    ]);
-    await proxy.said(/\/too-large websocketEnd by proxy 1009/, since);
-  });
+  for (const [how, isCompressed] of [
+    ['', false],
+    [', decompressed', true],
+  ] as const) {
+    it(`is closed with 1009 on both sides when a message is larger than 32 MiB${how}`, async () => {
+      const since = proxy.output.length;
+      const { client, upstream } = await connect('/too-large', isCompressed);
+      const both = Promise.all([closing(client), closing(upstream)]);
+      client.send(Buffer.alloc(32 * 1024 * 1024 + 1));
+      assert.deepEqual(await both, [
+        [1009, ''],
+        [1009, ''],
+      ]);
+      await proxy.said(/\/too-large websocketEnd by proxy 1009/, since);
+    });
+  }
 
-  for (const [what, frame, code] of [
-    ['a frame without a mask', [0x81, 0x01, 0x41], 1002],
-    ['an unknown opcode', [0x83, 0x80, 0, 0, 0, 0], 1002],
-    ['a compressed frame that was not agreed on', [0xc1, 0x80, 0, 0, 0, 0], 1002],
-    ['text that is no UTF-8', [0x81, 0x81, 0, 0, 0, 0, 0xff], 1007],
+  for (const [what, frame, code, isCompressed] of [
+    ['a frame without a mask', [0x81, 0x01, 0x41], 1002, false],
+    ['an unknown opcode', [0x83, 0x80, 0, 0, 0, 0], 1002, false],
+    ['a compressed frame that was not agreed on', [0xc1, 0x80, 0, 0, 0, 0], 1002, false],
+    ['text that is no UTF-8', [0x81, 0x81, 0, 0, 0, 0, 0xff], 1007, false],
+    ['a frame that does not decompress', [0xc1, 0x83, 0, 0, 0, 0, 0xff, 0xff, 0xff], 1007, true],
   ] as const) {
     it(`is closed with ${code} on both sides after ${what}`, async () => {
       const since = proxy.output.length;
-      const { client, upstream } = await connect('/bad');
+      const { client, upstream } = await connect('/bad', isCompressed);
       const received = messagesOf(upstream);
       const both = Promise.all([closing(client), closing(upstream)]);
-      client.send('good');
+      await new Promise((resolve) => client.send('good', resolve));
       socketOf(client).write(Buffer.from(frame));
       assert.deepEqual(await both, [
         [code, ''],
@@ -333,6 +380,7 @@ describe('a WebSocket whose messages an addon sees', () => {
     const dispatcher = proxyAgent(proxy, 'alice');
     const webSocket = new UndiciWebSocket(`wss://${API_HOST}/undici`, { dispatcher });
     await once(webSocket as never, 'open');
+    assert.match(webSocket.extensions, /permessage-deflate/);
     webSocket.send('hello');
     await proxy.said(/\/undici websocketMessage from client text 5/, since);
     webSocket.close(1000, 'done');

@@ -4,13 +4,22 @@ import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import { Receiver, Sender } from 'ws';
+import { extension, PerMessageDeflate, Receiver, Sender } from 'ws';
 import type { WebSocketMessage } from '../../core/addon.ts';
 import { Chain } from '../../core/chain.ts';
 import { WebSocketRelay } from '../../core/engine/websocket.ts';
 import { HttpFlow, HttpRequest } from '../../core/flow.ts';
 import { Headers } from '../../core/headers.ts';
 import { Pin } from '../../core/pin.ts';
+
+/** What the two may have agreed on. */
+const EXTENSIONS = fc.constantFrom(
+  undefined,
+  'permessage-deflate',
+  'permessage-deflate; client_max_window_bits=9; server_max_window_bits=10',
+  'permessage-deflate; client_no_context_takeover; server_no_context_takeover',
+  'permessage-deflate; server_no_context_takeover; client_max_window_bits=8',
+);
 
 /** What one side does: messages in pieces, and pings between. */
 type Deed = { readonly pieces: readonly string[]; readonly isText: boolean } | { readonly ping: string };
@@ -19,6 +28,14 @@ const DEED = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({ pieces: fc.array(fc.string(), { minLength: 1, maxLength: 4 }), isText: fc.boolean() }),
+  },
+  // Enough to be compressed in any case.
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      pieces: fc.tuple(fc.string({ minLength: 1 }).map((text) => text.repeat(2_000))),
+      isText: fc.boolean(),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ ping: fc.string({ maxLength: 20 }) }) },
 );
@@ -45,18 +62,21 @@ describe('a WebSocket relay', () => {
         fc.array(DEED, { maxLength: 12 }),
         fc.array(DEED, { maxLength: 12 }),
         fc.nat(),
-        async (a, b, seed) => {
+        EXTENSIONS,
+        async (a, b, seed, extensions) => {
           const [client, clientSide] = await pair();
           const [serverSide, server] = await pair();
           const hooked: WebSocketMessage[] = [];
+          const agreed = new Headers(extensions === undefined ? [] : [['sec-websocket-extensions', extensions]]);
           const relay = new WebSocketRelay(
             { flow: flowOf(), pin: pinOf(hooked, seed), observer: undefined },
             clientSide,
             serverSide,
+            agreed,
           );
           const ended = relay.run();
-          const [atClient, atServer] = [received(client, false), received(server, true)];
-          await Promise.all([send(client, a, true, seed), send(server, b, false, seed + 1)]);
+          const [atClient, atServer] = [received(client, false, agreed), received(server, true, agreed)];
+          await Promise.all([send(client, a, true, seed, agreed), send(server, b, false, seed + 1, agreed)]);
           await ended;
           assert.deepEqual(await atServer, whole(a));
           assert.deepEqual(await atClient, whole(b));
@@ -106,23 +126,34 @@ function whole(deeds: readonly Deed[]): string[] {
 }
 
 /** Sends it all and closes, in writes that have nothing to do with frames. */
-async function send(socket: net.Socket, deeds: readonly Deed[], mask: boolean, seed: number): Promise<void> {
+async function send(
+  socket: net.Socket,
+  deeds: readonly Deed[],
+  mask: boolean,
+  seed: number,
+  agreed: Headers,
+): Promise<void> {
   const wire: Buffer[] = [];
-  const sender = new Sender({
+  const extensions = extensionsOf(agreed, !mask);
+  const written = {
     cork() {},
     uncork() {},
-    write: (chunk: Buffer | string) => wire.push(Buffer.from(chunk as Buffer)),
-  } as unknown as net.Socket);
+    write(chunk: Buffer | string, done?: () => void) {
+      wire.push(Buffer.from(chunk as Buffer));
+      done?.();
+    },
+  };
+  const sender = new Sender(written as unknown as net.Socket, extensions);
   for (const deed of deeds) {
     if ('ping' in deed) sender.ping(Buffer.from(deed.ping), mask);
     else {
       for (const [i, piece] of deed.pieces.entries()) {
         const fin = i === deed.pieces.length - 1;
-        sender.send(Buffer.from(piece), { binary: !deed.isText, fin, mask, compress: false });
+        sender.send(Buffer.from(piece), { binary: !deed.isText, fin, mask, compress: extensions !== undefined });
       }
     }
   }
-  sender.close(1000, 'done', mask);
+  await new Promise((resolve) => sender.close(1000, 'done', mask, resolve));
   const bytes = Buffer.concat(wire);
   for (let at = 0, step = seed; at < bytes.length; step += 7) {
     const size = 1 + (step % 50);
@@ -132,10 +163,20 @@ async function send(socket: net.Socket, deeds: readonly Deed[], mask: boolean, s
   }
 }
 
+/** What one of the two ends compresses and decompresses with. */
+function extensionsOf(agreed: Headers, isServer: boolean): Record<string, PerMessageDeflate> | undefined {
+  const { 'permessage-deflate': params } = extension.parse(agreed.get('sec-websocket-extensions') ?? 'none');
+  if (params === undefined) return undefined;
+  const deflate = new PerMessageDeflate({ isServer, maxPayload: 0, zlibDeflateOptions: {} });
+  deflate.accept(params);
+  return { 'permessage-deflate': deflate };
+}
+
 /** All that comes until it is closed. */
-async function received(socket: net.Socket, isServer: boolean): Promise<string[]> {
+async function received(socket: net.Socket, isServer: boolean, agreed: Headers): Promise<string[]> {
   const seen: string[] = [];
-  const receiver = new Receiver({ isServer, maxPayload: 0, maxFragments: 0, maxBufferedChunks: 0 });
+  const extensions = extensionsOf(agreed, isServer) ?? {};
+  const receiver = new Receiver({ isServer, maxPayload: 0, maxFragments: 0, maxBufferedChunks: 0, extensions });
   receiver.on('message', (content, isBinary) => seen.push(`${!isBinary} ${content}`));
   receiver.on('ping', (content) => seen.push(`ping ${content}`));
   return new Promise((resolve, reject) => {
