@@ -1,0 +1,41 @@
+import type tls from 'node:tls';
+
+/** One of those that are compared: a way from a client to the server. */
+export interface Contestant {
+  readonly name: string;
+  /** What it is, for those who read the figures. */
+  readonly about: string;
+  /** Why it cannot take part on this machine; undefined if it can. */
+  missing?(): Promise<string | undefined>;
+  start(server: ServerAddress, options: StartOptions): Promise<Entrant>;
+}
+
+/** Where the server of all answers is. */
+export interface ServerAddress {
+  /** HTTPS, over HTTP/1.1 and HTTP/2. */
+  readonly port: number;
+  readonly plainPort: number;
+  /** PEM of the CA that signed its certificate. */
+  readonly ca: string;
+  /** The same as a file. */
+  readonly caFile: string;
+}
+
+export interface StartOptions {
+  /** For processes of Node: what is to be in their environment. */
+  readonly nodeEnv: NodeJS.ProcessEnv;
+}
+
+/** A contestant that runs, in a process of its own unless it is none. */
+export interface Entrant {
+  readonly pid: number | undefined;
+  /** Whether its process runs Node, so that the probe is in it. */
+  readonly isNode: boolean;
+  /** TLS with that host, as a client of this user's has it. */
+  open(host: string, alpn: Alpn, user?: string): Promise<tls.TLSSocket>;
+  /** How many exchanges it has recorded so far, if it records them. */
+  recorded?(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export type Alpn = 'http/1.1' | 'h2';
