@@ -20,18 +20,26 @@ export async function answerLargeBody(request: IncomingMessage, response: Server
  * A client's part: sends or fetches a body over a connection, in the version that was agreed on, and closes it. Returns
  * how many bytes have come to the receiver.
  */
-export async function transfer(socket: tls.TLSSocket, direction: Direction, bytes: number): Promise<number> {
+export async function transfer(
+  socket: tls.TLSSocket,
+  direction: Direction,
+  bytes: number,
+  path = '/',
+): Promise<number> {
   const host = socket.servername || 'x';
   const method = direction === 'download' ? 'GET' : 'POST';
   if (socket.alpnProtocol !== 'h2') {
-    const request = http.request({ createConnection: () => socket, method, headers: { host, 'x-bytes': bytes } });
+    const request = http.request({ createConnection: () => socket, method, path, headers: { host, 'x-bytes': bytes } });
     const answered = once(request, 'response').then(([response]) => response as IncomingMessage);
     const count = await moved(direction, request, answered, bytes);
     socket.destroy();
     return count;
   }
   const session = http2.connect(`https://${host}`, { createConnection: () => socket });
-  const stream = session.request({ ':method': method, 'x-bytes': bytes }, { endStream: direction === 'download' });
+  const stream = session.request(
+    { ':method': method, ':path': path, 'x-bytes': bytes },
+    { endStream: direction === 'download' },
+  );
   const answered = once(stream, 'response').then(() => stream);
   const count = await moved(direction, stream, answered, bytes);
   session.close();

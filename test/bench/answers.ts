@@ -10,6 +10,8 @@ export interface Answer {
   readonly chunks: readonly (() => Buffer)[];
   /** Between two chunks; at 0 the other work of the server has its turn. */
   readonly pauseMs: number;
+  /** Whether all of it but the first chunk waits until the server is told to go on. */
+  readonly isHeld?: true;
 }
 
 const STREAM = 'text/event-stream; charset=utf-8';
@@ -82,6 +84,19 @@ export const ANSWERS = {
     ),
     pauseMs: 0,
   },
+  /** A stream that stays open until the server is told to go on. */
+  held: {
+    type: STREAM,
+    chunks: stream(CHUNKS, (i) => delta(`word ${i} `), delta('', 'stop')).map(bytesOf),
+    pauseMs: PACE_MS,
+    isHeld: true,
+  },
 } as const satisfies Record<string, Answer>;
+
+/** Where the server sends and takes bodies of any size, instead of these answers. */
+export const LARGE_PATH = '/large';
+/** Where, in the clear, the server tells how many streams it holds, and goes on with them. */
+export const HELD_PATH = '/held';
+export const RELEASE_PATH = '/release';
 
 export type AnswerName = keyof typeof ANSWERS;

@@ -34,16 +34,27 @@ function ask(answer: AnswerName, host: string, path: string, headersOf: string, 
   };
 }
 
+/** The same with another header. */
+export function withHeader(asked: Ask, name: string, value: string): Ask {
+  return { ...asked, headers: { ...asked.headers, [name]: value } };
+}
+
 const chat = (answer: AnswerName, body: string) => ask(answer, API_HOST, '/chat/completions', CHAT_TURN, body);
 const completion = (answer: AnswerName) =>
   ask(answer, PROXY_HOST, COMPLETIONS_PATH, GHOST, completionRequest('def add(x, y):\n    return '));
+
+/** The JSON of a chat, asked of that model. */
+export function askOfModel(model: string): Ask {
+  return chat('json', chatRequest('What does this function do?', { stream: false, model }));
+}
 
 const LONG_PROMPT_BYTES = 100_000;
 
 /** What is asked for each answer. */
 export const ASKS: Readonly<Record<AnswerName, Ask>> = {
-  json: chat('json', chatRequest('What does this function do?', { stream: false })),
+  json: askOfModel('gpt-4.1'),
   ghost: completion('ghost'),
   paced: completion('paced'),
   long: chat('long', chatRequest('Explain. '.repeat(LONG_PROMPT_BYTES / 9))),
+  held: chat('held', chatRequest('What does this function do?')),
 };

@@ -1,7 +1,4 @@
 import type { Ask } from './asks.ts';
-import type { Alpn, Entrant } from './contestant.ts';
-import { Http1Connection } from './http1-connection.ts';
-import { Http2Connection } from './http2-connection.ts';
 
 /** A connection that takes one request after another. It checks each answer, and costs as little as can be. */
 export interface Connection {
@@ -14,19 +11,18 @@ export interface Connection {
   close(): void;
 }
 
-export async function openConnection(
-  entrant: Entrant,
-  host: string,
-  version: Alpn,
-  user?: string,
-): Promise<Connection> {
-  const socket = await entrant.open(host, version, user);
-  if (socket.alpnProtocol !== version) throw new Error(`${version} was asked for; it speaks ${socket.alpnProtocol}`);
-  return version === 'h2' ? Http2Connection.begin(socket, host) : new Http1Connection(socket);
+/** Whoever counts the exchanges of connections. */
+export interface Tally {
+  exchanges: number;
 }
 
-/** @throws when an answer is not what the server sends */
-export function checkAnswer(ask: Ask, status: number, bytes: number): void {
-  if (status === 200 && bytes === ask.answerBytes) return;
-  throw new Error(`${ask.path}: an answer ${status} of ${bytes} bytes; ${ask.answerBytes} were to come`);
+/**
+ * Counts an answer, if it is what the server sends.
+ *
+ * @throws if it is not
+ */
+export function takeAnswer(tally: Tally, ask: Ask, status: number, bytes: number): void {
+  if (status !== 200 || bytes !== ask.answerBytes)
+    throw new Error(`${ask.path}: an answer ${status} of ${bytes} bytes; ${ask.answerBytes} were to come`);
+  tally.exchanges += 1;
 }

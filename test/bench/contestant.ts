@@ -1,4 +1,5 @@
 import type tls from 'node:tls';
+import type { Ask } from './asks.ts';
 
 /** One of those that are compared: a way from a client to the server. */
 export interface Contestant {
@@ -14,6 +15,7 @@ export interface Contestant {
 export interface ServerAddress {
   /** HTTPS, over HTTP/1.1 and HTTP/2. */
   readonly port: number;
+  /** HTTP, to tell the server itself something. */
   readonly plainPort: number;
   /** PEM of the CA that signed its certificate. */
   readonly ca: string;
@@ -24,17 +26,23 @@ export interface ServerAddress {
 export interface StartOptions {
   /** For processes of Node: what is to be in their environment. */
   readonly nodeEnv: NodeJS.ProcessEnv;
+  /** A folder for what is to outlive the process, until all is over. */
+  readonly scratch: string;
 }
 
 /** A contestant that runs, in a process of its own unless it is none. */
 export interface Entrant {
   readonly pid: number | undefined;
-  /** Whether its process runs Node, so that the probe is in it. */
+  /** Whether its process runs Node, and can have the probe in it. */
   readonly isNode: boolean;
-  /** TLS with that host, as a client of this user's has it. */
-  open(host: string, alpn: Alpn, user?: string): Promise<tls.TLSSocket>;
+  /** TLS with that host, as a client has it. */
+  open(host: string, alpn: Alpn): Promise<tls.TLSSocket>;
+  /** What is asked in turns instead of that, where it is not to be the same each time. */
+  vary?(ask: Ask): readonly Ask[];
   /** How many exchanges it has recorded so far, if it records them. */
   recorded?(): Promise<number>;
+  /** Saves a script that it runs, if it can run some. */
+  save?(script: string, text: string): void;
   stop(): Promise<void>;
 }
 

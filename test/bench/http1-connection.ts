@@ -1,6 +1,6 @@
 import type tls from 'node:tls';
 import type { Ask } from './asks.ts';
-import { type Connection, checkAnswer } from './connection.ts';
+import { type Connection, type Tally, takeAnswer } from './connection.ts';
 
 /** An exchange that is under way. */
 interface Pending {
@@ -19,6 +19,7 @@ const LINE_END = '\r\n';
 /** HTTP/1.1 with no more than it takes: Node's own client would cost more than many a proxy. */
 export class Http1Connection implements Connection {
   readonly #socket: tls.TLSSocket;
+  readonly #tally: Tally;
   readonly #heads = new Map<Ask, Buffer>();
   #pending: Pending | undefined;
   /** What has come of a head or a line that is not whole. */
@@ -29,8 +30,9 @@ export class Http1Connection implements Connection {
   #leftBytes = 0;
   #bodyBytes = 0;
 
-  constructor(socket: tls.TLSSocket) {
+  constructor(socket: tls.TLSSocket, tally: Tally) {
     this.#socket = socket;
+    this.#tally = tally;
     socket.on('data', (data) => this.#take(data));
     socket.on('error', (error) => this.#fail(error));
     socket.on('close', () => this.#fail(new Error('the connection was closed')));
@@ -131,7 +133,7 @@ export class Http1Connection implements Connection {
     this.#expected = 'head';
     const pending = this.#pending;
     if (pending === undefined) throw new Error('an answer that nobody asked for');
-    checkAnswer(pending.ask, this.#status, this.#bodyBytes);
+    takeAnswer(this.#tally, pending.ask, this.#status, this.#bodyBytes);
     this.#pending = undefined;
     pending.resolve();
   }

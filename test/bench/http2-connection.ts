@@ -2,22 +2,24 @@ import { once } from 'node:events';
 import http2 from 'node:http2';
 import type tls from 'node:tls';
 import type { Ask } from './asks.ts';
-import { type Connection, checkAnswer } from './connection.ts';
+import { type Connection, type Tally, takeAnswer } from './connection.ts';
 
 /** HTTP/2; here, exchanges may also run side by side. */
 export class Http2Connection implements Connection {
   readonly #session: http2.ClientHttp2Session;
+  readonly #tally: Tally;
 
-  private constructor(session: http2.ClientHttp2Session) {
+  private constructor(session: http2.ClientHttp2Session, tally: Tally) {
     this.#session = session;
+    this.#tally = tally;
   }
 
-  static async begin(socket: tls.TLSSocket, host: string): Promise<Http2Connection> {
+  static async begin(socket: tls.TLSSocket, host: string, tally: Tally): Promise<Http2Connection> {
     const session = http2.connect(`https://${host}`, { createConnection: () => socket });
     session.on('error', () => {});
     // Until then, one stream at a time is all that may be opened with certainty.
     await once(session, 'remoteSettings');
-    return new Http2Connection(session);
+    return new Http2Connection(session, tally);
   }
 
   exchange(ask: Ask, onData?: (piece: Buffer) => void): Promise<void> {
@@ -40,7 +42,7 @@ export class Http2Connection implements Connection {
       stream.on('error', reject);
       stream.on('close', () => {
         try {
-          checkAnswer(ask, status, bytes);
+          takeAnswer(this.#tally, ask, status, bytes);
           resolve();
         } catch (error) {
           reject(error);

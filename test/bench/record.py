@@ -31,6 +31,8 @@ def content(message):
 
 
 def response(flow):
+    if not flow.request.path.endswith("/completions"):
+        return
     user = (flow.metadata.get("proxyauth") or ("anonymous", ""))[0]
     kind = "completions" if flow.request.path.endswith("/completions") and "/engines/" in flow.request.path else "chat"
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H-%M-%S.%f")

@@ -1,26 +1,26 @@
-import type { MeasureName, Sample } from './measures.ts';
-import { MEASURES } from './measures.ts';
+import type { MEASURES, MeasureName, Sample } from './measures.ts';
 import { type Spread, spreadOf } from './spread.ts';
 import type { Member, Team } from './team.ts';
 import type { Work } from './work.ts';
 
 export interface RoundOptions {
+  /** How many times each is measured. */
   readonly rounds: number;
-  /** Of each measurement. */
+  /** For how long each time. */
   readonly seconds: number;
-  /** What each contestant has before it is looked at, for its code to be compiled. */
+  /** What each has before it is looked at, for its code to be compiled. */
   readonly warmUpSeconds: number;
 }
 
-/** What has come of one work with one contestant: figures, or why there are none. */
-export type Outcome = { readonly figures: Partial<Record<MeasureName, Spread>> } | { readonly failed: string };
+/** What has come of one work with one contestant: a sample of each round, or why there is none. */
+export type Outcome = { readonly samples: readonly Sample[] } | { readonly failed: string };
 
-/** By the name of the contestant. */
+/** By the names of contestants. */
 export type Outcomes = ReadonlyMap<string, Outcome>;
 
 /**
- * Has all contestants do a work in turns, round by round: what disturbs the machine for a while disturbs all of them.
- * Who fails once is out, with a reason instead of figures.
+ * Has contestants do a work in turns, round by round: what disturbs the machine for a while disturbs all of them. Who
+ * fails once is out, with a reason instead of figures.
  */
 export async function takeTurns(
   team: Team,
@@ -28,31 +28,60 @@ export async function takeTurns(
   work: Work,
   { rounds, seconds, warmUpSeconds }: RoundOptions,
 ): Promise<Outcomes> {
-  const samples = new Map<Member, Sample[]>(members.map((member) => [member, []]));
+  // A fresh process is all that is measured of those works: there is none where there is no process.
+  const able = members.filter(({ entrant }) => !work.isFresh || entrant.pid !== undefined);
   const outcomes = new Map<string, Outcome>();
-  for (let round = -1; round < rounds; round++) {
+  const samples = new Map(able.map((member) => [member, [] as Sample[]]));
+  const runs = Math.min(rounds, work.maxRounds ?? rounds);
+  for (let round = work.isFresh ? 0 : -1; round < runs; round++) {
     for (const [member, taken] of samples) {
-      const { contestant, entrant, loopDelay } = member;
-      const isWarmUp = round < 0;
-      const context = { server: team.server, seconds: isWarmUp ? warmUpSeconds : seconds, loopDelay };
       try {
-        const sample = await work.run(entrant, context);
+        const isWarmUp = round < 0;
+        const context = { server: team.server, seconds: isWarmUp ? warmUpSeconds : seconds };
+        const sample = await (work.isFresh ? runFresh(team, member, work, seconds) : work.run(member, context));
         if (!isWarmUp) taken.push(sample);
       } catch (error) {
         samples.delete(member);
-        outcomes.set(contestant.name, { failed: (error as Error).message });
+        outcomes.set(member.contestant.name, { failed: (error as Error).message });
       }
     }
   }
-  for (const [{ contestant }, taken] of samples) outcomes.set(contestant.name, { figures: figuresOf(taken) });
+  for (const { contestant, samples: taken } of [...samples].map(([member, taken]) => ({ ...member, samples: taken })))
+    outcomes.set(contestant.name, { samples: taken });
   return outcomes;
 }
 
-function figuresOf(samples: readonly Sample[]): Partial<Record<MeasureName, Spread>> {
-  const figures: Partial<Record<MeasureName, Spread>> = {};
-  for (const name of Object.keys(MEASURES) as MeasureName[]) {
-    const values = samples.flatMap((sample) => sample[name] ?? []);
-    if (values.length > 0) figures[name] = spreadOf(values);
+async function runFresh(team: Team, { contestant }: Member, work: Work, seconds: number): Promise<Sample> {
+  const member = await team.add(contestant, { isProbed: false });
+  try {
+    return await work.run(member, { server: team.server, seconds });
+  } finally {
+    await team.remove(member);
   }
-  return figures;
+}
+
+/** What was measured of a contestant; undefined if nothing was. */
+export function figure(outcomes: Outcomes, contestant: string, measure: MeasureName): Spread | undefined {
+  const values = samplesOf(outcomes, contestant).flatMap((sample) => sample[measure] ?? []);
+  return values.length === 0 ? undefined : spreadOf(values);
+}
+
+/** The same as a multiple of another's in the same round; undefined if there is nothing of either. */
+export function ratio(outcomes: Outcomes, contestant: string, measure: MeasureName, to: string): Spread | undefined {
+  const others = samplesOf(outcomes, to);
+  const values = samplesOf(outcomes, contestant).flatMap((sample, round) => {
+    const [one, other] = [sample[measure], others[round]?.[measure]];
+    return one === undefined || !other ? [] : one / other;
+  });
+  return values.length === 0 ? undefined : spreadOf(values);
+}
+
+function samplesOf(outcomes: Outcomes, contestant: string): readonly Sample[] {
+  const outcome = outcomes.get(contestant);
+  return outcome === undefined || 'failed' in outcome ? [] : outcome.samples;
+}
+
+/** Whether anybody was measured so. */
+export function isMeasured(outcomes: Outcomes, measure: keyof typeof MEASURES): boolean {
+  return [...outcomes.keys()].some((name) => figure(outcomes, name, measure) !== undefined);
 }

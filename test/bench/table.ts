@@ -1,36 +1,54 @@
 import { MEASURES, type MeasureName } from './measures.ts';
-import type { Outcome, Outcomes } from './rounds.ts';
+import { figure, isMeasured, type Outcomes, ratio } from './rounds.ts';
 import type { Spread } from './spread.ts';
-import type { Work } from './work.ts';
+import type { Ratio } from './work.ts';
 
 /** Rows of cells, the first of them with the titles. */
 export type Table = readonly (readonly string[])[];
 
-/** What a work has come to: a row for each contestant, a column for each measure. */
-export function tableOf({ measures }: Work, outcomes: Outcomes): Table {
-  const told = measures.filter((name) => [...outcomes.values()].some((outcome) => figure(outcome, name)));
+interface Column {
+  readonly title: string;
+  cell(contestant: string): string;
+}
+
+/** What a work has come to: a row for each contestant, a column for each measure, and one for each ratio. */
+export function tableOf(outcomes: Outcomes, measures: readonly MeasureName[], ratios: readonly Ratio[]): Table {
+  const columns = [
+    ...measures.filter((name) => isMeasured(outcomes, name)).map((name) => measureColumn(outcomes, name)),
+    ...ratios
+      .filter(({ measure, to }) => measures.includes(measure) && figure(outcomes, to, measure) !== undefined)
+      .map((each) => ratioColumn(outcomes, each)),
+  ];
   return [
-    ['', ...told.map((name) => MEASURES[name].title)],
+    ['', ...columns.map(({ title }) => title)],
     ...[...outcomes].map(([contestant, outcome]) => [
       contestant,
-      ...('failed' in outcome ? [`failed: ${outcome.failed}`] : told.map((name) => cell(outcome, name))),
+      ...('failed' in outcome
+        ? ['failed', ...columns.slice(1).map(() => '')]
+        : columns.map(({ cell }) => cell(contestant))),
     ]),
   ];
 }
 
-function figure(outcome: Outcome, name: MeasureName): Spread | undefined {
-  return 'failed' in outcome ? undefined : outcome.figures[name];
+function measureColumn(outcomes: Outcomes, name: MeasureName): Column {
+  const { title, digits } = MEASURES[name];
+  return { title, cell: (contestant) => written(figure(outcomes, contestant, name), digits) };
 }
 
-function cell(outcome: Outcome, name: MeasureName): string {
-  const spread = figure(outcome, name);
-  return spread === undefined ? '–' : withSpread(spread, MEASURES[name].digits);
+function ratioColumn(outcomes: Outcomes, { measure, to }: Ratio): Column {
+  return {
+    title: `${MEASURES[measure].title} / ${to}`,
+    cell: (contestant) => written(ratio(outcomes, contestant, measure, to), RATIO_DIGITS),
+  };
 }
+
+const RATIO_DIGITS = 2;
 
 /** The median, and from where to where the middle half of the values goes. */
-export function withSpread({ median, low, high }: Spread, digits: number): string {
-  const [middle, from, to] = [median, low, high].map((value) => value.toFixed(digits));
-  return from === to ? `${middle}` : `${middle} (${from}–${to})`;
+export function written(spread: Spread | undefined, digits: number): string {
+  if (spread === undefined) return '–';
+  const [median = '', low, high] = [spread.median, spread.low, spread.high].map((value) => value.toFixed(digits));
+  return low === high ? median : `${median} (${low}–${high})`;
 }
 
 /** For a console: columns side by side, the first to the left, the others to the right. */

@@ -5,16 +5,26 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { eventually } from '../proxy-process.ts';
 import type { Child, Listening } from './child.ts';
+import type { Tally } from './connection.ts';
 import type { Contestant, Entrant, ServerAddress } from './contestant.ts';
 import type { Told } from './probe.ts';
 import { programFile, startProgram } from './programs.ts';
-import type { LoopDelay } from './work.ts';
 
 /** A contestant that has been started. */
 export interface Member {
   readonly contestant: Contestant;
   readonly entrant: Entrant;
   readonly loopDelay: LoopDelay | undefined;
+  /** How long it took until it listened. */
+  readonly startMs: number;
+  /** What it has answered. */
+  readonly tally: Tally;
+}
+
+/** The event loop of a contestant. */
+export interface LoopDelay {
+  /** How late it was since the last time, 99th percentile, in ms. */
+  sinceLast(): Promise<number>;
 }
 
 export interface TeamOptions {
@@ -47,18 +57,16 @@ export class Team {
     return new Team({ port, plainPort, ca, caFile }, child, folder, options);
   }
 
-  async add(contestant: Contestant): Promise<Member> {
+  async add(contestant: Contestant, { isProbed }: { readonly isProbed: boolean }): Promise<Member> {
     this.#started += 1;
     const file = path.join(this.#folder, `probe-${this.#started}.json`);
-    const profile = this.#profileOf(contestant);
-    const nodeEnv = {
-      NODE_OPTIONS: `--import ${pathToFileURL(programFile('probe')).href}`,
-      BENCH_PROBE: file,
-      ...(profile && { BENCH_PROFILE: profile }),
-    };
-    const entrant = await contestant.start(this.server, { nodeEnv });
-    const loopDelay = entrant.isNode && entrant.pid !== undefined ? new ProbedLoop(entrant.pid, file) : undefined;
-    const member = { contestant, entrant, loopDelay };
+    const nodeEnv = isProbed ? probeEnv(file, this.#profileOf(contestant)) : {};
+    const beganMs = performance.now();
+    const entrant = await contestant.start(this.server, { nodeEnv, scratch: this.#folder });
+    const startMs = performance.now() - beganMs;
+    const { pid } = entrant;
+    const loopDelay = isProbed && entrant.isNode && pid !== undefined ? new ProbedLoop(pid, file) : undefined;
+    const member = { contestant, entrant, loopDelay, startMs, tally: { exchanges: 0 } };
     this.#members.add(member);
     return member;
   }
@@ -89,6 +97,14 @@ export class Team {
 }
 
 const PROFILE = /\.cpuprofile$/;
+
+function probeEnv(file: string, profile: string | undefined): NodeJS.ProcessEnv {
+  return {
+    NODE_OPTIONS: `--import ${pathToFileURL(programFile('probe')).href}`,
+    BENCH_PROBE: file,
+    ...(profile && { BENCH_PROFILE: profile }),
+  };
+}
 
 /** Asks the probe in a process. */
 class ProbedLoop implements LoopDelay {

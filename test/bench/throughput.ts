@@ -1,63 +1,98 @@
 /** As many requests as go through. */
 import type { AnswerName } from './answers.ts';
 import { ASKS, type Ask } from './asks.ts';
-import { type Connection, openConnection } from './connection.ts';
-import type { Alpn, Entrant } from './contestant.ts';
+import type { Connection } from './connection.ts';
+import type { Alpn } from './contestant.ts';
+import type { Sample } from './measures.ts';
+import { openConnection, openConnections } from './open-connection.ts';
 import { quantile } from './spread.ts';
+import type { Member } from './team.ts';
 import { usageOf } from './usage.ts';
 import type { Work } from './work.ts';
 
-/** Connections, each of which asks again as soon as it has its answer. */
-function throughput(name: string, title: string, answer: AnswerName, version: Alpn, connections: number): Work {
+/** Each connection asks again as soon as it has its answer. */
+export function throughput(answer: AnswerName, title: string, version: Alpn, connections: number): Work {
+  const [short, long] = version === 'h2' ? ['h2', 'HTTP/2'] : ['h1', 'HTTP/1.1'];
   return {
-    name: `${name}-${version === 'h2' ? 'h2' : 'h1'}-${connections}`,
-    title: `${title}, HTTP/${version === 'h2' ? '2' : '1.1'}, ${connections} connection${connections === 1 ? '' : 's'}`,
+    name: `${answer}-${short}-${connections}`,
+    title: `${title}, ${long}, ${connections} connection${connections === 1 ? '' : 's'}`,
     measures: ['perSecond', 'cpuMs', 'p50Ms', 'p99Ms', 'loopDelayP99Ms', 'rssMiB'],
-    async run(entrant, context) {
-      const ask = ASKS[answer];
-      const open = await openAll(entrant, ask.host, version, connections);
-      let tookMs: number[] = [];
-      let seconds = 0;
-      const usage = await usageOf(entrant, context, async () => {
-        const beganMs = performance.now();
-        tookMs = await askOnAll(open, ask, context.seconds * 1_000);
-        seconds = (performance.now() - beganMs) / 1_000;
-        return tookMs.length;
-      });
-      for (const connection of open) connection.close();
-      const [p50Ms, p99Ms] = [quantile(tookMs, 0.5), quantile(tookMs, 0.99)];
-      return { ...usage, perSecond: tookMs.length / seconds, p50Ms, p99Ms };
+    async run(member, { seconds }) {
+      const open = await openConnections(member, ASKS[answer].host, version, connections);
+      try {
+        return await askFor(
+          member,
+          ASKS[answer],
+          seconds,
+          open.map((connection) => [connection]),
+        );
+      } finally {
+        for (const connection of open) connection.close();
+      }
     },
   };
 }
 
-function openAll(entrant: Entrant, host: string, version: Alpn, connections: number): Promise<Connection[]> {
-  return Promise.all(Array.from({ length: connections }, () => openConnection(entrant, host, version)));
-}
-
-/** How long each exchange took, in ms. */
-async function askOnAll(connections: readonly Connection[], ask: Ask, forMs: number): Promise<number[]> {
+/** Askers, each of whom asks on one connection of theirs after the other. */
+export async function askFor(
+  member: Member,
+  ask: Ask,
+  seconds: number,
+  askers: readonly (readonly Connection[])[],
+): Promise<Sample> {
+  const asks = member.entrant.vary?.(ask) ?? [ask];
   const tookMs: number[] = [];
-  const end = performance.now() + forMs;
-  await Promise.all(
-    connections.map(async (connection) => {
-      for (let now = performance.now(); now < end; ) {
-        await connection.exchange(ask);
-        const after = performance.now();
-        tookMs.push(after - now);
-        now = after;
-      }
-    }),
-  );
-  return tookMs;
+  const beganMs = performance.now();
+  let endMs = beganMs;
+  const usage = await usageOf(member, async () => {
+    await Promise.all(
+      askers.map(async (connections) => {
+        for (let i = 0; performance.now() - beganMs < seconds * 1_000; i++) {
+          const before = performance.now();
+          await connections[i % connections.length]?.exchange(asks[tookMs.length % asks.length] ?? ask);
+          endMs = performance.now();
+          tookMs.push(endMs - before);
+        }
+      }),
+    );
+    return tookMs.length;
+  });
+  const perSecond = tookMs.length / ((endMs - beganMs) / 1_000);
+  return { ...usage, perSecond, p50Ms: quantile(tookMs, 0.5), p99Ms: quantile(tookMs, 0.99) };
 }
 
-const JSON_TITLE = '2 KB of JSON';
+const AT_ONCE = 4;
+
+/** New tunnels: CONNECT, TLS, one exchange, and away. */
+export const TUNNELS: Work = {
+  name: 'tunnels',
+  title: `New tunnels with one exchange in each, ${AT_ONCE} at once`,
+  measures: ['perSecond', 'cpuMs', 'p50Ms', 'p99Ms', 'loopDelayP99Ms', 'rssMiB'],
+  run(member, { seconds }) {
+    const once: Connection = {
+      async exchange(ask, onData) {
+        const connection = await openConnection(member, ask.host, 'http/1.1');
+        await connection.exchange(ask, onData);
+        connection.close();
+      },
+      close() {},
+    };
+    return askFor(
+      member,
+      ASKS.json,
+      seconds,
+      Array.from({ length: AT_ONCE }, () => [once]),
+    );
+  },
+};
+
+const CONNECTION_COUNTS = [1, 16, 64] as const;
 
 export const THROUGHPUT: readonly Work[] = [
-  ...([1, 16, 64] as const).map((connections) => throughput('json', JSON_TITLE, 'json', 'http/1.1', connections)),
-  ...([1, 16, 64] as const).map((connections) => throughput('json', JSON_TITLE, 'json', 'h2', connections)),
-  throughput('ghost', 'Completions of 20 chunks', 'ghost', 'http/1.1', 16),
-  throughput('ghost', 'Completions of 20 chunks', 'ghost', 'h2', 16),
-  throughput('long', '100 KB prompts, 50 KB answers', 'long', 'h2', 16),
+  ...CONNECTION_COUNTS.map((many) => throughput('json', '2 KB of JSON', 'http/1.1', many)),
+  ...CONNECTION_COUNTS.map((many) => throughput('json', '2 KB of JSON', 'h2', many)),
+  throughput('ghost', 'Completions of 20 chunks', 'http/1.1', 16),
+  throughput('ghost', 'Completions of 20 chunks', 'h2', 16),
+  throughput('long', '100 KB prompts, 50 KB answers', 'h2', 16),
+  TUNNELS,
 ];

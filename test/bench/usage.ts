@@ -1,29 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuMs, rssBytes } from '../process-stats.ts';
-import type { Entrant } from './contestant.ts';
 import type { Sample } from './measures.ts';
-import type { WorkContext } from './work.ts';
+import type { Member } from './team.ts';
 
 /**
- * Does something, and tells what processor time it took from the entrant's process for each of so many requests, and how
- * late its event loop was. What the process goes on with afterwards, such as writing records, counts as well.
+ * Does something, and tells what processor time it took from the entrant's process for each of what `work` counts, and
+ * how late its event loop was. What the process goes on with afterwards, such as writing records, counts as well.
  */
-export async function usageOf(
-  { pid }: Entrant,
-  { loopDelay }: WorkContext,
-  work: () => Promise<number>,
-): Promise<Sample> {
+export async function usageOf({ entrant: { pid }, loopDelay }: Member, work: () => Promise<number>): Promise<Sample> {
   if (pid === undefined) {
     await work();
     return {};
   }
   await loopDelay?.sinceLast();
   const beforeMs = cpuMs(pid);
-  const requests = await work();
+  const many = await work();
   const delayMs = await loopDelay?.sinceLast();
   await settled(pid);
   return {
-    cpuMs: (cpuMs(pid) - beforeMs) / requests,
+    cpuMs: (cpuMs(pid) - beforeMs) / many,
     rssMiB: rssBytes(pid) / 1024 ** 2,
     ...(delayMs !== undefined && { loopDelayP99Ms: delayMs }),
   };

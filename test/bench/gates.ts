@@ -1,0 +1,36 @@
+/** What a quick run fails on: something that has become ten times as slow as it was, compared with others in the same run. */
+import { allAddons, noAddon } from './contestants.ts';
+import type { MeasureName } from './measures.ts';
+import { type Outcomes, ratio } from './rounds.ts';
+
+/** Far beyond what a busy machine makes of the usual. */
+const TIMES_USUAL = 10;
+
+interface Gate {
+  readonly work: string;
+  readonly measure: MeasureName;
+  readonly contestant: string;
+  readonly to: string;
+  /** What the ratio is in a quick run, before all code is compiled. */
+  readonly usual: number;
+}
+
+export const GATES: readonly Gate[] = [
+  { work: 'json-h1-16', measure: 'cpuMs', contestant: noAddon.name, to: 'minimal', usual: 4 },
+  { work: 'json-h1-16', measure: 'cpuMs', contestant: allAddons.name, to: 'minimal', usual: 12 },
+  { work: 'ghost-h2-16', measure: 'cpuMs', contestant: noAddon.name, to: 'minimal', usual: 2 },
+  { work: 'ghost-h2-16', measure: 'cpuMs', contestant: allAddons.name, to: 'minimal', usual: 5 },
+  { work: 'tunnels', measure: 'cpuMs', contestant: allAddons.name, to: 'minimal', usual: 2 },
+  { work: 'paced', measure: 'firstByteMs', contestant: allAddons.name, to: 'minimal', usual: 2 },
+];
+
+/** Says of each gate how it stands; `isOpen` is false where it fails, also for want of a figure. */
+export function tryGates(results: ReadonlyMap<string, Outcomes>): { said: string; isOpen: boolean }[] {
+  return GATES.map(({ work, measure, contestant, to, usual }) => {
+    const found = ratio(results.get(work) ?? new Map(), contestant, measure, to)?.median;
+    const limit = usual * TIMES_USUAL;
+    const isOpen = found !== undefined && found <= limit;
+    const is = found === undefined ? 'was not measured' : `is ${found.toFixed(1)} × that of ${to}`;
+    return { said: `${contestant}, ${work}: ${measure} ${is}; ${usual} is usual, ${limit} too much`, isOpen };
+  });
+}
