@@ -36,6 +36,7 @@ export async function transfer(
     return count;
   }
   const session = http2.connect(`https://${host}`, { createConnection: () => socket });
+  session.on('error', () => {});
   const stream = session.request(
     { ':method': method, ':path': path, 'x-bytes': bytes },
     { endStream: direction === 'download' },
@@ -56,6 +57,8 @@ async function moved(
     if (!request.writableEnded) request.end();
     return countBytes(await answered);
   }
+  // It is waited for only when all is sent, which may fail for the same reason.
+  answered.catch(() => {});
   await writeZeros(request, bytes);
   return Number(await buffer(await answered));
 }

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { type Direction, transfer } from '../large-bodies.ts';
-import { rssBytes, watchRss } from '../process-stats.ts';
 import { API_HOST } from '../requests.ts';
 import { LARGE_PATH } from './answers.ts';
 import type { Alpn } from './contestant.ts';
+import type { Member } from './team.ts';
+import { memoryOf } from './usage.ts';
 import type { Work } from './work.ts';
 
 const BODY_MIB = 128;
@@ -22,27 +23,29 @@ function largeBody(version: Alpn, direction: Direction): Work {
     measures: ['grownMiB', 'mibPerSecond'],
     isFresh: true,
     maxRounds: 3,
-    async run({ entrant }) {
-      if (entrant.pid === undefined) throw new Error('no process to look at');
-      const move = async (bytes: number) => {
-        const socket = await entrant.open(API_HOST, version);
-        const timer = setTimeout(() => socket.destroy(new Error(`it took longer than ${LIMIT_S} s`)), LIMIT_S * 1_000);
-        const broken = once(socket, 'error').then(([error]) => {
-          throw error as Error;
-        });
-        const moved = await Promise.race([transfer(socket, direction, bytes, LARGE_PATH), broken]);
-        clearTimeout(timer);
-        if (moved !== bytes) throw new Error(`${moved} of ${bytes} bytes have come`);
-      };
-      await move(WARM_UP_MIB * MIB);
-      const before = rssBytes(entrant.pid);
-      const rss = watchRss(entrant.pid);
-      const beganMs = performance.now();
-      await move(BODY_MIB * MIB);
-      const seconds = (performance.now() - beganMs) / 1_000;
-      return { grownMiB: (rss.stop() - before) / MIB, mibPerSecond: BODY_MIB / seconds };
+    async run(member) {
+      await move(member, version, direction, WARM_UP_MIB * MIB);
+      let seconds = 0;
+      const { beforeMiB, peakMiB } = await memoryOf(member, async () => {
+        const beganMs = performance.now();
+        await move(member, version, direction, BODY_MIB * MIB);
+        seconds = (performance.now() - beganMs) / 1_000;
+      });
+      return { grownMiB: peakMiB - beforeMiB, mibPerSecond: BODY_MIB / seconds };
     },
   };
+}
+
+async function move({ entrant }: Member, version: Alpn, direction: Direction, bytes: number): Promise<void> {
+  const socket = await entrant.open(API_HOST, version);
+  const timer = setTimeout(() => socket.destroy(new Error(`it took longer than ${LIMIT_S} s`)), LIMIT_S * 1_000);
+  const broken = once(socket, 'error').then(([error]) => {
+    throw error as Error;
+  });
+  const moved = await Promise.race([transfer(socket, direction, bytes, LARGE_PATH), broken]).finally(() =>
+    clearTimeout(timer),
+  );
+  if (moved !== bytes) throw new Error(`${moved} of ${bytes} bytes have come`);
 }
 
 export const BODIES: readonly Work[] = (['http/1.1', 'h2'] as const).flatMap((version) =>

@@ -46,6 +46,8 @@ const flags = await yargs(process.argv.slice(2))
 const FULL: RoundOptions = { rounds: 4, seconds: 0.8, warmUpSeconds: 1.5 };
 const QUICK: RoundOptions = { rounds: 2, seconds: 0.6, warmUpSeconds: 0.6 };
 const MINUTE_MS = 60_000;
+/** As shells have it for a program that SIGINT has ended. */
+const INTERRUPTED = 130;
 
 const say = (text = '') => process.stdout.write(`${text}\n`);
 const matches = (words: readonly string[] | undefined, ...names: readonly string[]) =>
@@ -89,6 +91,8 @@ const profiles = flags.profile ? mkdtempSync(path.join(os.tmpdir(), 'insight-dum
 const beganMs = performance.now();
 const played: Played[] = [];
 const team = await Team.start({ profiles });
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void team.stop().finally(() => process.exit(INTERRUPTED)));
 try {
   for (const scene of scenes) {
     say(`\n# ${scene.title}`);

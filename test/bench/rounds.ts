@@ -30,25 +30,28 @@ export async function takeTurns(
 ): Promise<Outcomes> {
   // A fresh process is all that is measured of those works: there is none where there is no process.
   const able = members.filter(({ entrant }) => !work.isFresh || entrant.pid !== undefined);
-  const outcomes = new Map<string, Outcome>();
   const samples = new Map(able.map((member) => [member, [] as Sample[]]));
+  const failures = new Map<Member, string>();
   const runs = Math.min(rounds, work.maxRounds ?? rounds);
   for (let round = work.isFresh ? 0 : -1; round < runs; round++) {
     for (const [member, taken] of samples) {
+      if (failures.has(member)) continue;
       try {
         const isWarmUp = round < 0;
         const context = { server: team.server, seconds: isWarmUp ? warmUpSeconds : seconds };
         const sample = await (work.isFresh ? runFresh(team, member, work, seconds) : work.run(member, context));
         if (!isWarmUp) taken.push(sample);
       } catch (error) {
-        samples.delete(member);
-        outcomes.set(member.contestant.name, { failed: (error as Error).message });
+        failures.set(member, (error as Error).message);
       }
     }
   }
-  for (const { contestant, samples: taken } of [...samples].map(([member, taken]) => ({ ...member, samples: taken })))
-    outcomes.set(contestant.name, { samples: taken });
-  return outcomes;
+  return new Map(
+    [...samples].map(([member, taken]) => {
+      const failed = failures.get(member);
+      return [member.contestant.name, failed === undefined ? { samples: taken } : { failed }];
+    }),
+  );
 }
 
 async function runFresh(team: Team, { contestant }: Member, work: Work, seconds: number): Promise<Sample> {

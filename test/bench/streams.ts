@@ -1,12 +1,13 @@
 /** Streams as a model writes them: when their chunks come, and what a thousand of them hold. */
 
-import { watchRss } from '../process-stats.ts';
 import { eventually } from '../proxy-process.ts';
 import { HELD_PATH, PACE_MS, RELEASE_PATH, STAMP } from './answers.ts';
 import { ASKS } from './asks.ts';
+import type { Connection } from './connection.ts';
 import type { Alpn, ServerAddress } from './contestant.ts';
 import { openConnections } from './open-connection.ts';
 import { quantile } from './spread.ts';
+import { memoryOf } from './usage.ts';
 import type { Work } from './work.ts';
 
 const PACED_AT_ONCE = 5;
@@ -58,28 +59,27 @@ function held(version: Alpn, connections: number, streams: number): Work {
     isFresh: true,
     maxRounds: 1,
     async run(member, { server }) {
-      const { pid } = member.entrant;
-      if (pid === undefined) throw new Error('no process to look at');
-      const rss = watchRss(pid);
-      const beganMs = performance.now();
-      const open = [];
-      // All at once would be a storm that no users make.
-      while (open.length < connections) {
-        const few = Math.min(OPENED_AT_ONCE, connections - open.length);
-        open.push(...(await openConnections(member, ASKS.held.host, version, few)));
-      }
-      const answers = open.flatMap((connection) =>
-        Array.from({ length: streams }, () => connection.exchange(ASKS.held)),
-      );
-      const ended = Promise.all(answers);
-      ended.catch(() => {});
-      const isHeld = async () => Number(await tell(server, HELD_PATH)) === all;
-      await Promise.race([ended, eventually(`${all} streams`, isHeld, OPEN_LIMIT_MS)]);
-      const openS = (performance.now() - beganMs) / 1_000;
-      await tell(server, RELEASE_PATH);
-      await ended;
-      for (const connection of open) connection.close();
-      return { peakMiB: rss.stop() / 1024 ** 2, openS };
+      let openS = 0;
+      const { peakMiB } = await memoryOf(member, async () => {
+        const beganMs = performance.now();
+        const open: Connection[] = [];
+        // All at once would be a storm that no users make.
+        while (open.length < connections) {
+          const few = Math.min(OPENED_AT_ONCE, connections - open.length);
+          open.push(...(await openConnections(member, ASKS.held.host, version, few)));
+        }
+        const ended = Promise.all(
+          open.flatMap((each) => Array.from({ length: streams }, () => each.exchange(ASKS.held))),
+        );
+        ended.catch(() => {});
+        const areHeld = async () => Number(await tell(server, HELD_PATH)) === all;
+        await Promise.race([ended, eventually(`${all} streams`, areHeld, OPEN_LIMIT_MS)]);
+        openS = (performance.now() - beganMs) / 1_000;
+        await tell(server, RELEASE_PATH);
+        await ended;
+        for (const connection of open) connection.close();
+      });
+      return { peakMiB, openS };
     },
   };
 }

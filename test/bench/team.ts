@@ -46,7 +46,15 @@ export class Team {
     this.#child = child;
     this.#folder = folder;
     this.#options = options;
+    process.once('exit', this.#kill);
   }
+
+  /** Leaves nothing behind even where this process ends by a fault. */
+  readonly #kill = (): void => {
+    for (const { entrant } of this.#members) if (entrant.pid !== undefined) process.kill(entrant.pid);
+    process.kill(this.#child.pid);
+    rmSync(this.#folder, { recursive: true, force: true });
+  };
 
   static async start(options: TeamOptions): Promise<Team> {
     const folder = mkdtempSync(path.join(os.tmpdir(), 'insight-dump-bench-'));
@@ -91,6 +99,7 @@ export class Team {
 
   async stop(): Promise<void> {
     await Promise.allSettled([...this.#members].map(({ entrant }) => entrant.stop()));
+    process.off('exit', this.#kill);
     await this.#child.stop();
     rmSync(this.#folder, { recursive: true, force: true });
   }

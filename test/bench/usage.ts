@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cpuMs, rssBytes } from '../process-stats.ts';
+import { cpuMs, rssBytes, watchRss } from '../process-stats.ts';
 import type { Sample } from './measures.ts';
 import type { Member } from './team.ts';
 
@@ -19,11 +19,32 @@ export async function usageOf({ entrant: { pid }, loopDelay }: Member, work: () 
   await settled(pid);
   return {
     cpuMs: (cpuMs(pid) - beforeMs) / many,
-    rssMiB: rssBytes(pid) / 1024 ** 2,
+    rssMiB: rssBytes(pid) / MIB,
     ...(delayMs !== undefined && { loopDelayP99Ms: delayMs }),
   };
 }
 
+/**
+ * Does something, and tells what the resident memory of the entrant's process was before, and the most that it was.
+ *
+ * @throws when there is no process
+ */
+export async function memoryOf(
+  { entrant: { pid } }: Member,
+  work: () => Promise<void>,
+): Promise<{ beforeMiB: number; peakMiB: number }> {
+  if (pid === undefined) throw new Error('no process to look at');
+  const beforeMiB = rssBytes(pid) / MIB;
+  const rss = watchRss(pid);
+  try {
+    await work();
+  } finally {
+    rss.stop();
+  }
+  return { beforeMiB, peakMiB: rss.stop() / MIB };
+}
+
+const MIB = 1024 ** 2;
 const LOOK_MS = 150;
 /** A process with nothing to do takes less, timers and all. */
 const IDLE_MS = 10;
