@@ -22,7 +22,7 @@ function largeBody(version: Alpn, direction: Direction): Work {
     title: `${BODY_MIB} MiB as one ${direction}, ${long}`,
     measures: ['grownMiB', 'mibPerSecond'],
     isFresh: true,
-    maxRounds: 3,
+    maxRounds: 2,
     async run(member) {
       await move(member, version, direction, WARM_UP_MIB * MIB);
       let seconds = 0;

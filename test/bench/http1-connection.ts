@@ -39,6 +39,7 @@ export class Http1Connection implements Connection {
   }
 
   exchange(ask: Ask, onData?: (piece: Buffer) => void): Promise<void> {
+    if (this.#socket.destroyed) return Promise.reject(new Error('the connection is closed'));
     return new Promise((resolve, reject) => {
       this.#pending = { ask, onData, resolve, reject };
       this.#socket.write(this.#encoded(ask));

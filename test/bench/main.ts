@@ -43,8 +43,8 @@ const flags = await yargs(process.argv.slice(2))
   .version(false)
   .parse();
 
-const FULL: RoundOptions = { rounds: 4, seconds: 0.8, warmUpSeconds: 1.5 };
-const QUICK: RoundOptions = { rounds: 2, seconds: 0.6, warmUpSeconds: 0.6 };
+const FULL: RoundOptions = { rounds: 4, seconds: 0.8, warmUpSeconds: 1, firstWarmUpSeconds: 4 };
+const QUICK: RoundOptions = { rounds: 2, seconds: 0.6, warmUpSeconds: 0.5, firstWarmUpSeconds: 1 };
 const MINUTE_MS = 60_000;
 /** As shells have it for a program that SIGINT has ended. */
 const INTERRUPTED = 130;

@@ -36,15 +36,18 @@ export async function play(
       if (reason === undefined) members.push(await team.add(contestant, { isProbed: true }));
       else leftOut.set(contestant.name, reason);
     }
+    let warmUpSeconds = options.firstWarmUpSeconds;
     for (const work of scene.works) {
-      const done = await takeTurns(team, members, work, options);
+      const done = await takeTurns(team, members, work, { ...options, warmUpSeconds });
+      warmUpSeconds = options.warmUpSeconds;
       outcomes.set(work.name, done);
       team.keepProfiles(work.name);
       onPlayed(work, done);
     }
     for (const member of members) {
       const records = await recordsOf(member);
-      if (records !== undefined) recorded.set(member.contestant.name, { exchanges: member.tally.exchanges, records });
+      if (records !== undefined && member.tally.exchanges > 0)
+        recorded.set(member.contestant.name, { exchanges: member.tally.exchanges, records });
     }
   } finally {
     for (const member of members) await team.remove(member);

@@ -17,10 +17,12 @@ export function budgetTable(results: Results): Table {
   ];
 }
 
-/** What the works of the scene in which all compete have come to, and those whose names are met nowhere else. */
 export function resultsOf(played: readonly Played[]): Results {
-  // Growth is measured on works that the first scene has, too.
-  return new Map(played.toReversed().flatMap(({ outcomes }) => [...outcomes]));
+  return new Map(
+    played.flatMap(({ scene, outcomes }) =>
+      [...outcomes].map(([work, done]) => [`${scene.name}/${work}`, done] as const),
+    ),
+  );
 }
 
 export function pageOf(played: readonly Played[], minutes: number): string {

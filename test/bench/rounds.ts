@@ -10,6 +10,8 @@ export interface RoundOptions {
   readonly seconds: number;
   /** What each has before it is looked at, for its code to be compiled. */
   readonly warmUpSeconds: number;
+  /** The same before the first work, when nothing is compiled yet. */
+  readonly firstWarmUpSeconds: number;
 }
 
 /** What has come of one work with one contestant: a sample of each round, or why there is none. */
@@ -26,7 +28,7 @@ export async function takeTurns(
   team: Team,
   members: readonly Member[],
   work: Work,
-  { rounds, seconds, warmUpSeconds }: RoundOptions,
+  { rounds, seconds, warmUpSeconds }: Pick<RoundOptions, 'rounds' | 'seconds' | 'warmUpSeconds'>,
 ): Promise<Outcomes> {
   // A fresh process is all that is measured of those works: there is none where there is no process.
   const able = members.filter(({ entrant }) => !work.isFresh || entrant.pid !== undefined);
@@ -39,7 +41,10 @@ export async function takeTurns(
       try {
         const isWarmUp = round < 0;
         const context = { server: team.server, seconds: isWarmUp ? warmUpSeconds : seconds };
-        const sample = await (work.isFresh ? runFresh(team, member, work, seconds) : work.run(member, context));
+        const sample = await within(
+          RUN_LIMIT_MS,
+          work.isFresh ? runFresh(team, member, work, seconds) : work.run(member, context),
+        );
         if (!isWarmUp) taken.push(sample);
       } catch (error) {
         failures.set(member, (error as Error).message);
@@ -52,6 +57,18 @@ export async function takeTurns(
       return [member.contestant.name, failed === undefined ? { samples: taken } : { failed }];
     }),
   );
+}
+
+/** Far more than any takes that does its work. */
+const RUN_LIMIT_MS = 120_000;
+
+/** @throws when it takes longer */
+async function within<T>(limitMs: number, result: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it was not done within ${limitMs / 1_000} s`)), limitMs);
+  });
+  return Promise.race([result, late]).finally(() => clearTimeout(timer));
 }
 
 async function runFresh(team: Team, { contestant }: Member, work: Work, seconds: number): Promise<Sample> {
