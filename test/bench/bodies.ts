@@ -3,8 +3,8 @@ import { type Direction, transfer } from '../large-bodies.ts';
 import { API_HOST } from '../requests.ts';
 import { LARGE_PATH } from './answers.ts';
 import type { Alpn } from './contestant.ts';
+import { memoryOf } from './process-usage.ts';
 import type { Member } from './team.ts';
-import { memoryOf } from './usage.ts';
 import type { Work } from './work.ts';
 
 const BODY_MIB = 128;

@@ -6,6 +6,8 @@ export interface Contestant {
   readonly name: string;
   /** What it is, for those who read the figures. */
   readonly about: string;
+  /** Which one it is, where that is not said by our lock file. */
+  version?(): Promise<string>;
   /** Why it cannot take part on this machine; undefined if it can. */
   missing?(): Promise<string | undefined>;
   start(server: ServerAddress, options: StartOptions): Promise<Entrant>;

@@ -33,32 +33,32 @@ const flags = await yargs(process.argv.slice(2))
       type: 'string',
       array: true,
       nargs: 1,
-      describe: 'only works or scenes whose name holds this; repeat for more',
+      describe: 'only works whose name holds this, as all/json-h1-16; repeat for more',
     },
     rounds: { type: 'number', describe: 'how many times each is measured' },
     seconds: { type: 'number', describe: 'for how long each time' },
-    profile: { type: 'boolean', describe: 'write CPU profiles of processes of Node into a temporary folder' },
+    profile: { type: 'boolean', describe: 'write CPU profiles of Node’s main threads into a temporary folder' },
   })
   .strict()
   .version(false)
   .parse();
 
-const FULL: RoundOptions = { rounds: 4, seconds: 0.8, warmUpSeconds: 1, firstWarmUpSeconds: 4 };
+const FULL: RoundOptions = { rounds: 4, seconds: 0.6, warmUpSeconds: 0.8, firstWarmUpSeconds: 3 };
 const QUICK: RoundOptions = { rounds: 2, seconds: 0.6, warmUpSeconds: 0.5, firstWarmUpSeconds: 1 };
 const MINUTE_MS = 60_000;
 /** As shells have it for a program that SIGINT has ended. */
 const INTERRUPTED = 130;
 
 const say = (text = '') => process.stdout.write(`${text}\n`);
-const matches = (words: readonly string[] | undefined, ...names: readonly string[]) =>
-  words === undefined || words.some((word) => names.some((name) => name.includes(word)));
+const matches = (words: readonly string[] | undefined, name: string) =>
+  words === undefined || words.some((word) => name.includes(word));
 
 /** What is left of a scene by what was asked for. */
 function chosen(scene: Scene): Scene {
   return {
     ...scene,
     contestants: scene.contestants.filter(({ name }) => matches(flags.only, name)),
-    works: scene.works.filter(({ name }) => matches(flags.work, name, scene.name)),
+    works: scene.works.filter(({ name }) => matches(flags.work, `${scene.name}/${name}`)),
   };
 }
 
@@ -97,7 +97,7 @@ try {
   for (const scene of scenes) {
     say(`\n# ${scene.title}`);
     const one = await play(team, scene, options, (work, outcomes) => {
-      say(`\n${work.title} (${work.name})\n\n${asText(tableOf(outcomes, work.measures, scene.ratios))}`);
+      say(`\n${work.title} (${scene.name}/${work.name})\n\n${asText(tableOf(outcomes, work.measures, scene.ratios))}`);
       for (const [who, outcome] of outcomes) if ('failed' in outcome) say(`${who} failed: ${outcome.failed}`);
     });
     for (const [who, reason] of one.leftOut) say(`\nLeft out: ${who}. ${reason}`);

@@ -1,10 +1,12 @@
 /** Those that insight-dump is compared with. */
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import tls from 'node:tls';
+import { promisify } from 'node:util';
 import { missing, openTunnel, type ProxyAccess } from '../clients.ts';
 import { eventually, makeFolder } from '../proxy-process.ts';
 import { Child, type Listening } from './child.ts';
@@ -59,6 +61,10 @@ const USER = 'alice';
 export const mitmdump: Contestant = {
   name: 'mitmdump',
   about: 'mitmdump with passwords and a script that writes a JSON file for each exchange, as insight-dump does',
+  async version() {
+    const { stdout } = await promisify(execFile)('mitmdump', ['--version']);
+    return /^Mitmproxy: (\S+)/.exec(stdout)?.[1] ?? 'unknown';
+  },
   async missing() {
     const reason = await missing('mitmdump', '--version');
     return reason === false ? undefined : `${reason}: apt-get install mitmproxy, or see mitmproxy.org`;

@@ -10,6 +10,8 @@ export interface Played {
   readonly outcomes: ReadonlyMap<string, Outcomes>;
   /** Those that could not take part, and why. */
   readonly leftOut: ReadonlyMap<string, string>;
+  /** Of those that have one of their own. */
+  readonly versions: ReadonlyMap<string, string>;
   /** What recorders have recorded of what they have answered. */
   readonly recorded: ReadonlyMap<string, Recorded>;
 }
@@ -29,12 +31,18 @@ export async function play(
   const members: Member[] = [];
   const leftOut = new Map<string, string>();
   const outcomes = new Map<string, Outcomes>();
+  const versions = new Map<string, string>();
   const recorded = new Map<string, Recorded>();
   try {
     for (const contestant of scene.contestants) {
       const reason = await contestant.missing?.();
-      if (reason === undefined) members.push(await team.add(contestant, { isProbed: true }));
-      else leftOut.set(contestant.name, reason);
+      if (reason !== undefined) {
+        leftOut.set(contestant.name, reason);
+        continue;
+      }
+      members.push(await team.add(contestant, { isProbed: true }));
+      const version = await contestant.version?.();
+      if (version !== undefined) versions.set(contestant.name, version);
     }
     let warmUpSeconds = options.firstWarmUpSeconds;
     for (const work of scene.works) {
@@ -52,7 +60,7 @@ export async function play(
   } finally {
     for (const member of members) await team.remove(member);
   }
-  return { scene, outcomes, leftOut, recorded };
+  return { scene, outcomes, leftOut, versions, recorded };
 }
 
 const RECORD_LIMIT_MS = 10_000;

@@ -30,7 +30,6 @@ export function pageOf(played: readonly Played[], minutes: number): string {
     INTRODUCTION,
     machineLine(minutes),
     '## Budgets',
-    'How the ratio is made is said [below](#how-it-is-measured).',
     asMarkdown(budgetTable(resultsOf(played))),
     readFileSync(new URL('notes.md', import.meta.url), 'utf8').trim(),
     ...played.flatMap(sectionsOf),
@@ -45,10 +44,10 @@ function machineLine(minutes: number): string {
   return `One run of ${Math.round(minutes)} minutes, on ${date}, on a machine with ${cores} cores, with Node.js ${process.versions.node}.`;
 }
 
-function sectionsOf({ scene, outcomes, leftOut, recorded }: Played): string[] {
+function sectionsOf({ scene, outcomes, leftOut, versions, recorded }: Played): string[] {
   const who = scene.contestants
     .filter(({ about }) => about !== '')
-    .map(({ name, about }) => `- **${name}**: ${about}.`);
+    .map(({ name, about }) => `- **${[name, versions.get(name)].join(' ').trim()}**: ${about}.`);
   return [
     `## ${scene.title}`,
     scene.about,
@@ -90,10 +89,10 @@ the rounds, and in parentheses is where the middle half of them lies. Ratios are
 ## Measure it yourself
 
 \`\`\`sh
-npm run bench                                  # everything; takes a quarter of an hour, and writes this page
-npm run bench -- --quick                       # half a minute; fails if something has become ten times as slow
-npm run bench -- --work json-h1 --only all     # works and contestants whose names hold these words
-npm run bench -- --work ghost-h2 --profile     # with CPU profiles, for Chrome's developer tools
+npm run bench                                     # everything; takes a quarter of an hour, and writes this page
+npm run bench -- --quick                          # a minute; fails if something has become ten times as slow
+npm run bench -- --work all/json --only addons    # works and contestants whose names hold these words
+npm run bench -- --work all/ghost-h2 --profile    # with CPU profiles, for the developer tools of Chrome
 \`\`\`
 
 \`mitmdump\` takes part where it is on the \`PATH\` (\`apt-get install mitmproxy\`).`;

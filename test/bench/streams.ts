@@ -6,8 +6,8 @@ import { ASKS } from './asks.ts';
 import type { Connection } from './connection.ts';
 import type { Alpn, ServerAddress } from './contestant.ts';
 import { openConnections } from './open-connection.ts';
+import { memoryOf } from './process-usage.ts';
 import { quantile } from './spread.ts';
-import { memoryOf } from './usage.ts';
 import type { Work } from './work.ts';
 
 const PACED_AT_ONCE = 5;

@@ -5,9 +5,9 @@ import type { Connection } from './connection.ts';
 import type { Alpn } from './contestant.ts';
 import type { Sample } from './measures.ts';
 import { openConnection, openConnections } from './open-connection.ts';
+import { usageOf } from './process-usage.ts';
 import { quantile } from './spread.ts';
 import type { Member } from './team.ts';
-import { usageOf } from './usage.ts';
 import type { Work } from './work.ts';
 
 /** Each connection asks again as soon as it has its answer. */
