@@ -99,10 +99,23 @@ function isWhole(text: string): boolean {
   return text.length >= end + 4 + length;
 }
 
-const GRANTED = 'HTTP/1.1 200 Connection Established\r\n\r\n';
+/** What a client has to know of a proxy. */
+export interface ProxyAccess {
+  readonly port: number;
+  /** PEM of the CA that signs what it answers with. */
+  readonly ca: string;
+  password(user: string): string;
+}
+
+/** Each proxy has words of its own for it. */
+const GRANTED = /^HTTP\/1\.1 200 [^\r\n]*\r\n\r\n/;
 
 /** Opens a tunnel. What the server has said in it already is there to be read. */
-export async function connectTo(proxy: ProxyProcess, user: string | undefined, authority: string): Promise<net.Socket> {
+export async function connectTo(
+  proxy: Pick<ProxyAccess, 'port' | 'password'>,
+  user: string | undefined,
+  authority: string,
+): Promise<net.Socket> {
   const socket = net.connect({ port: proxy.port, host: '127.0.0.1', noDelay: true });
   socket.on('error', () => {});
   await once(socket, 'connect');
@@ -110,8 +123,9 @@ export async function connectTo(proxy: ProxyProcess, user: string | undefined, a
   socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${login}\r\n`);
   await once(socket, 'readable');
   const answer = (socket.read() as Buffer | null) ?? Buffer.alloc(0);
-  if (!answer.toString('latin1').startsWith(GRANTED)) throw new Error(`no tunnel: ${answer.toString('latin1')}`);
-  socket.unshift(answer.subarray(GRANTED.length));
+  const [granted] = GRANTED.exec(answer.toString('latin1')) ?? [];
+  if (granted === undefined) throw new Error(`no tunnel: ${answer.toString('latin1')}`);
+  socket.unshift(answer.subarray(granted.length));
   return socket;
 }
 
@@ -135,7 +149,7 @@ export async function tryTunnel(
 
 /** Opens a tunnel and speaks TLS in it, with the host's own name unless another is given. */
 export async function openTunnel(
-  proxy: ProxyProcess,
+  proxy: ProxyAccess,
   user: string | undefined,
   host: string,
   alpn: readonly string[] = ['http/1.1'],

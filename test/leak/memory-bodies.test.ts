@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import http, { type IncomingMessage } from 'node:http';
-import type { Readable, Writable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { ask, openSession, openTunnel } from '../clients.ts';
+import { answerLargeBody, type Direction, transfer } from '../large-bodies.ts';
 import { leadingTo, type OwnUpstream, startOwnUpstream } from '../own-upstream.ts';
 import { mib, rssBytes, watchRss } from '../process-stats.ts';
 import { ProxyProcess } from '../proxy-process.ts';
@@ -15,7 +12,6 @@ import { configOf } from '../tagging.ts';
 const BODY_BYTES = { h1: 512 * 1024 ** 2, h2: 2 * 1024 ** 3 } as const;
 /** Enough for the proxy to have its code compiled, and far too little to fill any buffer. */
 const WARM_UP_BYTES = 1024 ** 2;
-const PIECE = Buffer.alloc(256 * 1024);
 /** So much more may be resident than before: the first 8 MiB are kept for addons, and some is not collected yet. */
 const RSS_SLACK_BYTES = 64 * 1024 ** 2;
 /** What `core/body.ts` keeps of a body. */
@@ -34,22 +30,17 @@ const NOTE = `
 `;
 const NONE = { size: 0, truncated: false, kept: 0 };
 
-type Direction = 'download' | 'upload';
-
 describe('a large body through an addon with a response hook', () => {
   let upstream: OwnUpstream;
   let proxy: ProxyProcess;
 
   before(async () => {
-    upstream = await startOwnUpstream(async (request, response) => {
-      if (request.method === 'GET') await writeZeros(response, Number(request.headers['x-bytes']));
-      else response.end(String(await countBytes(request)));
-    });
+    upstream = await startOwnUpstream((request, response) => void answerLargeBody(request, response));
     const { args, files } = leadingTo(upstream);
     proxy = await ProxyProcess.start({ args, config: configOf(`'note.ts'`), files: { ...files, 'note.ts': NOTE } });
     for (const direction of ['download', 'upload'] as const) {
-      await transferOverHttp1(direction, WARM_UP_BYTES);
-      await transferOverHttp2(direction, WARM_UP_BYTES);
+      await transferOver('h1', direction, WARM_UP_BYTES);
+      await transferOver('h2', direction, WARM_UP_BYTES);
     }
   });
   after(async () => {
@@ -64,7 +55,7 @@ describe('a large body through an addon with a response hook', () => {
         const beforeBytes = rssBytes(proxy.pid);
         const rss = watchRss(proxy.pid);
         const began = performance.now();
-        const bytes = await (version === 'h1' ? transferOverHttp1 : transferOverHttp2)(direction, wanted);
+        const bytes = await transferOver(version, direction, wanted);
         const tookMs = performance.now() - began;
         const grownBytes = rss.stop() - beforeBytes;
         t.diagnostic(`${mib((bytes / tookMs) * 1_000)}/s; RSS ${mib(beforeBytes)}, grown by up to ${mib(grownBytes)}`);
@@ -78,33 +69,10 @@ describe('a large body through an addon with a response hook', () => {
     }
   }
 
-  /** Sends or fetches a body; returns how many bytes have come to its receiver. */
-  async function transferOverHttp1(direction: Direction, bytes: number): Promise<number> {
-    const socket = await openTunnel(proxy, 'alice', API_HOST);
-    const headers = { host: API_HOST, 'x-bytes': bytes };
-    const method = direction === 'download' ? 'GET' : 'POST';
-    const request = http.request({ createConnection: () => socket, method, headers });
-    const answered = once(request, 'response') as Promise<[IncomingMessage]>;
-    const count = await through(
-      direction,
-      request,
-      answered.then(([response]) => response),
-      bytes,
-    );
-    socket.destroy();
-    return count;
-  }
-
-  /** The same over HTTP/2. */
-  async function transferOverHttp2(direction: Direction, bytes: number): Promise<number> {
-    const session = await openSession(proxy, 'alice', API_HOST);
-    const method = direction === 'download' ? 'GET' : 'POST';
-    const stream = session.request({ ':method': method, 'x-bytes': bytes }, { endStream: direction === 'download' });
-    const answered = once(stream, 'response').then(() => stream);
-    const count = await through(direction, stream, answered, bytes);
-    session.close();
-    return count;
-  }
+  const transferOver = async (version: keyof typeof BODY_BYTES, direction: Direction, bytes: number) => {
+    const socket = await openTunnel(proxy, 'alice', API_HOST, [version === 'h2' ? 'h2' : 'http/1.1']);
+    return transfer(socket, direction, bytes);
+  };
 
   async function seen() {
     const session = await openSession(proxy, 'alice', API_HOST);
@@ -113,34 +81,3 @@ describe('a large body through an addon with a response hook', () => {
     return JSON.parse(body) as Record<'request' | 'response', typeof NONE>;
   }
 });
-
-async function through(
-  direction: Direction,
-  request: Writable,
-  answered: Promise<Readable>,
-  bytes: number,
-): Promise<number> {
-  if (direction === 'download') {
-    if (!request.writableEnded) request.end();
-    return countBytes(await answered);
-  }
-  await writeZeros(request, bytes);
-  return Number(await buffer(await answered));
-}
-
-/** Writes so many zeros at the pace of their reader, and ends. */
-async function writeZeros(sink: Writable, bytes: number): Promise<void> {
-  for (let left = bytes; left > 0; left -= PIECE.length) {
-    if (!sink.write(PIECE.subarray(0, left))) await once(sink, 'drain');
-  }
-  sink.end();
-}
-
-async function countBytes(source: Readable): Promise<number> {
-  let bytes = 0;
-  source.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-  });
-  await once(source, 'end');
-  return bytes;
-}

@@ -1,0 +1,53 @@
+import { once } from 'node:events';
+import { type Direction, transfer } from '../large-bodies.ts';
+import { API_HOST } from '../requests.ts';
+import { LARGE_PATH } from './answers.ts';
+import type { Alpn } from './contestant.ts';
+import { memoryOf } from './process-usage.ts';
+import type { Member } from './team.ts';
+import type { Work } from './work.ts';
+
+const BODY_MIB = 128;
+/** For its code to be compiled, and its buffers to be made. */
+const WARM_UP_MIB = 8;
+const MIB = 1024 ** 2;
+/** Who takes longer takes minutes. */
+const LIMIT_S = 20;
+
+/** How much memory it takes to pass on what is large. */
+function largeBody(version: Alpn, direction: Direction): Work {
+  const [short, long] = version === 'h2' ? ['h2', 'HTTP/2'] : ['h1', 'HTTP/1.1'];
+  return {
+    name: `${direction}-${short}`,
+    title: `${BODY_MIB} MiB as one ${direction}, ${long}`,
+    measures: ['grownMiB', 'mibPerSecond'],
+    isFresh: true,
+    maxRounds: 2,
+    async run(member) {
+      await move(member, version, direction, WARM_UP_MIB * MIB);
+      let seconds = 0;
+      const { beforeMiB, peakMiB } = await memoryOf(member, async () => {
+        const beganMs = performance.now();
+        await move(member, version, direction, BODY_MIB * MIB);
+        seconds = (performance.now() - beganMs) / 1_000;
+      });
+      return { grownMiB: peakMiB - beforeMiB, mibPerSecond: BODY_MIB / seconds };
+    },
+  };
+}
+
+async function move({ entrant }: Member, version: Alpn, direction: Direction, bytes: number): Promise<void> {
+  const socket = await entrant.open(API_HOST, version);
+  const timer = setTimeout(() => socket.destroy(new Error(`it took longer than ${LIMIT_S} s`)), LIMIT_S * 1_000);
+  const broken = once(socket, 'error').then(([error]) => {
+    throw error as Error;
+  });
+  const moved = await Promise.race([transfer(socket, direction, bytes, LARGE_PATH), broken]).finally(() =>
+    clearTimeout(timer),
+  );
+  if (moved !== bytes) throw new Error(`${moved} of ${bytes} bytes have come`);
+}
+
+export const BODIES: readonly Work[] = (['http/1.1', 'h2'] as const).flatMap((version) =>
+  (['download', 'upload'] as const).map((direction) => largeBody(version, direction)),
+);
