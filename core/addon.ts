@@ -82,8 +82,8 @@ export interface Hooks<Options = unknown, State = unknown> {
   error?(flow: FailedFlow, ctx: Context<Options, State>): unknown;
 
   /**
-   * A use of Copilot is over, decoded: after `response` or `error` of its flow; on a WebSocket, after each answer. The
-   * client has it all by then, and waits for nothing here.
+   * A use of Copilot is over, decoded: after `response` or `error` of its flow, also if there never was an answer; on a
+   * WebSocket, after each answer. The client has it all by then, and waits for nothing here.
    */
   exchange?(exchange: CopilotExchange, flow: Flow, ctx: Context<Options, State>): unknown;
 
@@ -472,7 +472,8 @@ export interface CopilotExchange {
   prompt: string;
   choices: readonly Choice[];
 
-  readonly status: number;
+  /** Undefined if there was no answer: the server failed before, or somebody broke off. */
+  readonly status: number | undefined;
   /** `complete` as well when the client hung up after the finish reason: editors do that all the time. */
   readonly outcome: 'complete' | 'cancelled' | 'failed';
   /** What failed, if it did: the server's own code or that of the flow. */

@@ -10,7 +10,7 @@ import type { FlowParts } from '../../kit.ts';
 const decode = (parts: FlowParts) => readExchange(endedFlow(parts));
 
 describe('an exchange', () => {
-  it('is undefined for what is no use of Copilot, and without an answer', async () => {
+  it('is undefined for what is no use of Copilot, and for what is not over', async () => {
     assert.equal(await decode({ url: 'https://api.githubcopilot.com/models' }), undefined);
     assert.equal(await decode({ method: 'GET' }), undefined);
     const flow = endedFlow();
