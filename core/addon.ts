@@ -454,7 +454,7 @@ export interface CopilotExchange {
   /** As in `copilot-chat/0.20`. */
   readonly plugin: string | undefined;
   readonly surface: 'ide' | 'cli' | 'agent' | 'unknown';
-  /** Of the code that is completed, as the client names it; of a chat, the one that its answer has most code in. */
+  /** Of the code that is completed, as the client names it; of a chat, the one that its code and files are in. */
   readonly language: string;
   /** The client did not say the language. */
   readonly languageInferred: boolean;

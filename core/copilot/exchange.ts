@@ -92,7 +92,7 @@ export class DecodedExchange implements CopilotExchange {
     this.prompt = asked.prompt;
     this.choices = answer.choices;
     const told = named(textAt(request, 'extra', 'language'));
-    this.language = told ?? named(languageOf(this.choices)) ?? 'unknown';
+    this.language = told ?? named(languageOf({ ...asked, choices: this.choices })) ?? 'unknown';
     this.languageInferred = told === undefined && this.language !== 'unknown';
     this.status = findings.status;
     this.outcome = outcomeOf(answer, findings);
