@@ -211,6 +211,11 @@ export interface Client {
   readonly port: number;
   /** Set by the addon that authenticates. */
   user: string | undefined;
+  /**
+   * What the user is called by lines on the log and by what is kept for a while, such as budgets, where the user is not
+   * to be known; such lines leave out the address then. Set in `connect`, behind the addon that authenticates.
+   */
+  alias?: string | undefined;
   /** The groups (teams, departments) that the user is in, as when the tunnel was opened. Set beside `user`. */
   groups: readonly string[];
 }
