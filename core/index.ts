@@ -11,6 +11,8 @@ export {
   readRecordName,
   recordFiles,
   recordFolder,
+  telemetryFile,
+  telemetryFiles,
 } from './copilot/record-files.ts';
 export { type RecordRange, readRecords, type UsageRecords } from './copilot/record-reader.ts';
 export { bareEvent } from './copilot/telemetry.ts';
