@@ -54,7 +54,7 @@ export default defineAddon({
     else {
       admit(client, ctx, account);
       remember(client.address, account.name, ctx);
-      say(ctx, `✅ ${account.name} is here, from ${client.address}`);
+      say(ctx, ctx.options.logNames ? `✅ ${account.name} is here, from ${client.address}` : '✅ a user is here');
     }
   },
 
@@ -81,7 +81,9 @@ function greet({ options, paths, state, log }: AuthContext): void {
   ] as const) {
     if (file === undefined || some.length === 0) continue;
     const names = [...some.slice(0, MAX_GREETED).map(({ name }) => name), ...(some.length > MAX_GREETED ? ['…'] : [])];
-    log.info(`👥 users: ${names.join(', ')}; their passwords are in ${describePath(file)}`);
+    log.info(
+      `👥 users: ${options.logNames ? names.join(', ') : some.length}; their passwords are in ${describePath(file)}`,
+    );
   }
   if (accounts.length === 0)
     log.info('👥 users: nobody yet: name them in options.auth.users, or use insight-dump users add');
@@ -99,7 +101,10 @@ function admitUnnamed(tunnel: Tunnel, ctx: AuthContext): void {
   const account = ctx.state.accounts.byName.get(recall(client.address, ctx) ?? '');
   if (account?.disabled === false) {
     admit(client, ctx, account);
-    say(ctx, `✅ ${account.name} is taken to be at ${client.address}, which sent no credentials`);
+    const name = ctx.options.logNames
+      ? `${account.name} is taken to be at ${client.address}, which`
+      : 'a user is here, who';
+    say(ctx, `✅ ${name} sent no credentials`);
   } else if (ctx.options.required) {
     say(ctx, `🔑 ${client.address} was asked for credentials`);
     ask(tunnel);
@@ -115,7 +120,8 @@ function admit(client: Client, { state }: AuthContext, { name, groups }: Account
 async function refuse(tunnel: Tunnel, ctx: AuthContext, name: string, sinceMs: number): Promise<void> {
   const { address } = tunnel.client;
   const wasHeld = await slowDown(address, sinceMs, ctx);
-  say(ctx, `🔒 ${address} sent wrong credentials${name === '' ? '' : ` for ${printable(name)}`}`);
+  const whose = name === '' || !ctx.options.logNames ? '' : ` for ${printable(name)}`;
+  say(ctx, `🔒 ${address} sent wrong credentials${whose}`);
   if (wasHeld) ask(tunnel);
   else tunnel.deny(429, { headers: { 'Retry-After': '60' }, body: 'insight-dump: too many wrong passwords.\n' });
 }
@@ -131,7 +137,8 @@ function putOff(tunnel: Tunnel, ctx: AuthContext): void {
 }
 
 function turnAway(tunnel: Tunnel, ctx: AuthContext, { name }: Account): void {
-  say(ctx, `⛔ ${name} is disabled, and was turned away at ${tunnel.client.address}`);
+  const who = ctx.options.logNames ? name : 'a user';
+  say(ctx, `⛔ ${who} is disabled, and was turned away at ${tunnel.client.address}`);
   tunnel.deny(403, { body: TURNED_AWAY });
 }
 

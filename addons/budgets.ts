@@ -10,7 +10,7 @@ import { type Asker, options, type Unit } from './budgets/options.ts';
 import { refusal, refusalText } from './budgets/refusal.ts';
 import { budgetsCommand } from './budgets/standing-text.ts';
 import { type Standing, standingsOf } from './budgets/standings.ts';
-import { grow, growthOf, today } from './budgets/tallies.ts';
+import { grow, growthOf, ownSubject, today } from './budgets/tallies.ts';
 import { recoverDay, save } from './budgets/tally-file.ts';
 import { warn } from './budgets/warnings.ts';
 import { lastPosts } from './budgets/webhook.ts';
@@ -55,7 +55,7 @@ export default defineAddon({
     }
     if (initiator === 'agent' && goesOn(admissions, key)) return;
     // Nothing can be said on a WebSocket that is open. Who opens another is told.
-    ctx.log.debug(`${askerOf(flow).user}: the WebSocket is closed, the budget is used up`);
+    ctx.log.debug(`${ownSubject(askerOf(flow)).user}: the WebSocket is closed, the budget is used up`);
     message.drop();
     flow.kill();
   },
@@ -91,9 +91,9 @@ function isWebSocket({ headers }: Flow['request']): boolean {
   return headers.get('upgrade')?.toLowerCase() === 'websocket';
 }
 
-/** By the client's own name: addons may give an exchange another, for records. */
-function askerOf({ client }: Flow): Asker {
-  return { user: client.user ?? 'anonymous', groups: client.groups };
+/** Limits are of users by their own names, whatever an exchange is recorded by. */
+function askerOf({ client: { user = 'anonymous', alias, groups } }: Flow): Asker {
+  return { user, alias, groups };
 }
 
 /** What is used up, so that a request cannot be let in; undefined where it is, which is noted. */
@@ -131,7 +131,7 @@ function refuse(flow: Flow, endpoint: CopilotEndpoint, spent: Standing, { option
   const text = refusalText(spent, options.contact, Date.now());
   flow.metadata.uncounted = REFUSED;
   flow.respond(refusal(endpoint, text, Date.now()));
-  log.debug(`${askerOf(flow).user} is refused: ${text}`);
+  log.debug(`${ownSubject(askerOf(flow)).user} is refused: ${text}`);
 }
 
 function askedOn(text: string): { readonly type?: unknown; readonly initiator?: unknown } {

@@ -2,7 +2,7 @@
  * Says what may be kept of whose exchanges, for the addons behind it: all, metadata, or nothing; under pseudonyms; and
  * with secrets masked. As it comes, everything is kept. What each part does stands in privacy/.
  */
-import { type Context, type CopilotExchange, defineAddon, messageOf } from 'insight-dump';
+import { type Client, type Context, type CopilotExchange, defineAddon, messageOf } from 'insight-dump';
 import { Masking } from './privacy/masking.ts';
 import { keepBy, modeOf } from './privacy/modes.ts';
 import { noticePage, PAGE_HOST } from './privacy/notice.ts';
@@ -33,11 +33,15 @@ export default defineAddon({
 
   done: () => masking.close(),
 
-  connect(tunnel) {
+  connect(tunnel, ctx) {
+    call(tunnel.client, ctx);
     if (tunnel.kind === 'http' && tunnel.host === PAGE_HOST) tunnel.intercept();
   },
 
-  requestHeaders(flow, { options }) {
+  requestHeaders(flow, ctx) {
+    const { options } = ctx;
+    // Pseudonyms may have been switched since it connected.
+    call(flow.client, ctx);
     if (flow.request.scheme === 'http' && flow.request.host === PAGE_HOST)
       flow.respond({ status: 200, body: noticePage(flow.client, options) });
   },
@@ -59,6 +63,13 @@ export default defineAddon({
     if (options.mask && batch.keep === 'all') await mask(batch, { events: batch.events }, { events: [] }, ctx);
   },
 });
+
+/** Says what others are to call a user where it is not for administrators. */
+function call(client: Client, { options, state: { secret } }: PrivacyContext): void {
+  const { user } = client;
+  const isAliased = options.pseudonyms && secret !== undefined && user !== undefined;
+  client.alias = isAliased ? pseudonymOf(user, secret) : undefined;
+}
 
 const NOTHING_SAID = { request: undefined, response: undefined, prompt: '', choices: [] };
 

@@ -82,8 +82,8 @@ export interface Hooks<Options = unknown, State = unknown> {
   error?(flow: FailedFlow, ctx: Context<Options, State>): unknown;
 
   /**
-   * A use of Copilot is over, decoded: after `response` or `error` of its flow; on a WebSocket, after each answer. The
-   * client has it all by then, and waits for nothing here.
+   * A use of Copilot is over, decoded: after `response` or `error` of its flow, also if there never was an answer; on a
+   * WebSocket, after each answer. The client has it all by then, and waits for nothing here.
    */
   exchange?(exchange: CopilotExchange, flow: Flow, ctx: Context<Options, State>): unknown;
 
@@ -211,6 +211,11 @@ export interface Client {
   readonly port: number;
   /** Set by the addon that authenticates. */
   user: string | undefined;
+  /**
+   * What the user is called by lines on the log and by what is kept for a while, such as budgets, where the user is not
+   * to be known; such lines leave out the address then. Set in `connect`, behind the addon that authenticates.
+   */
+  alias?: string | undefined;
   /** The groups (teams, departments) that the user is in, as when the tunnel was opened. Set beside `user`. */
   groups: readonly string[];
 }
@@ -454,7 +459,7 @@ export interface CopilotExchange {
   /** As in `copilot-chat/0.20`. */
   readonly plugin: string | undefined;
   readonly surface: 'ide' | 'cli' | 'agent' | 'unknown';
-  /** Of the code that is completed, as the client names it; of a chat, the one that its answer has most code in. */
+  /** Of the code that is completed, as the client names it; of a chat, the one that its code and files are in. */
   readonly language: string;
   /** The client did not say the language. */
   readonly languageInferred: boolean;
@@ -472,7 +477,8 @@ export interface CopilotExchange {
   prompt: string;
   choices: readonly Choice[];
 
-  readonly status: number;
+  /** Undefined if there was no answer: the server failed before, or somebody broke off. */
+  readonly status: number | undefined;
   /** `complete` as well when the client hung up after the finish reason: editors do that all the time. */
   readonly outcome: 'complete' | 'cancelled' | 'failed';
   /** What failed, if it did: the server's own code or that of the flow. */

@@ -10,7 +10,7 @@ const BODY_LINES = 512;
  */
 export function describeFlow(flow: Flow, detail: number): string {
   const { client, request, response, error, timings } = flow;
-  const who = `${client.user ?? 'anonymous'} ${client.address}`;
+  const who = client.alias ?? `${client.user ?? 'anonymous'} ${client.address}`;
   const took = Math.round((timings.end ?? timings.start) - timings.start);
   const outcome =
     error === undefined

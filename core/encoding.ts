@@ -1,5 +1,4 @@
 import { Buffer } from 'node:buffer';
-import type { Transform } from 'node:stream';
 import zlib from 'node:zlib';
 import { unzstd } from './zstd.ts';
 
@@ -17,54 +16,42 @@ export function decodeContent(
   limitBytes: number,
 ): { content: Buffer; whole: boolean } {
   let content = wire;
-  const applied = codings(encoding);
-  if (applied.length > MAX_CODINGS) return { content, whole: true };
-  for (const coding of applied.reverse()) {
-    const decode = DECODERS[coding];
-    if (decode === undefined || content.length === 0) return { content, whole: true };
+  for (const coding of codingsOf(encoding)) {
+    if (content.length === 0) break;
     try {
-      content = decode(content, limitBytes);
+      content = DECODERS[coding](content, limitBytes);
     } catch (error) {
       if (error instanceof RangeError) return { content: Buffer.alloc(0), whole: false };
-      return { content, whole: true };
+      break;
     }
   }
   return { content, whole: true };
 }
 
-/**
- * A stream that undoes one coding as the bytes come; undefined for those that Node cannot undo in pieces, and for
- * several in a row. It gives what there is of a body that is cut short.
- */
-export function streamDecoder(coding: string): Transform | undefined {
-  switch (coding) {
-    case 'gzip':
-    case 'x-gzip':
-      return zlib.createGunzip({ finishFlush: zlib.constants.Z_SYNC_FLUSH });
-    case 'br':
-      return zlib.createBrotliDecompress({ finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH });
-    default:
-      return undefined;
-  }
-}
+/** A coding that is undone. */
+export type Coding = 'gzip' | 'deflate' | 'br' | 'zstd';
 
 /** One is what is sent, two are possible. Hundreds would be there to keep us busy. */
 const MAX_CODINGS = 4;
 
-function codings(encoding: string | undefined): string[] {
-  if (encoding === undefined) return [];
-  return encoding
+/** The codings of a `Content-Encoding` that can be undone, the outermost first: from an unknown one on, none can. */
+export function codingsOf(encoding: string | undefined): Coding[] {
+  const applied = (encoding ?? '')
     .toLowerCase()
     .split(',')
-    .map((coding) => coding.trim())
-    .filter((coding) => coding !== '' && coding !== 'identity');
+    .map((name) => name.trim())
+    .filter((name) => name !== '' && name !== 'identity')
+    .map((name) => (name === 'x-gzip' ? 'gzip' : name))
+    .reverse();
+  if (applied.length > MAX_CODINGS) return [];
+  const unknownAt = applied.findIndex((name) => !Object.hasOwn(DECODERS, name));
+  return applied.slice(0, unknownAt === -1 ? undefined : unknownAt) as Coding[];
 }
 
-const DECODERS: Partial<Record<string, (wire: Buffer, limitBytes: number) => Buffer>> = {
-  gzip: gunzip,
-  'x-gzip': gunzip,
+const DECODERS: Record<Coding, (wire: Buffer, limitBytes: number) => Buffer> = {
+  gzip: (wire, limitBytes) => zlib.gunzipSync(wire, deflateOptions(limitBytes)),
   deflate: (wire, limitBytes) =>
-    (isZlib(wire) ? zlib.inflateSync : zlib.inflateRawSync)(wire, deflateOptions(limitBytes)),
+    (isZlib(wire[0] as number) ? zlib.inflateSync : zlib.inflateRawSync)(wire, deflateOptions(limitBytes)),
   br: (wire, limitBytes) =>
     zlib.brotliDecompressSync(wire, {
       finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH,
@@ -73,16 +60,15 @@ const DECODERS: Partial<Record<string, (wire: Buffer, limitBytes: number) => Buf
   zstd: unzstd,
 };
 
-function gunzip(wire: Buffer, limitBytes: number): Buffer {
-  return zlib.gunzipSync(wire, deflateOptions(limitBytes));
-}
-
 /** With a sync flush at the end, what is there of a cut stream comes out instead of an error. */
 function deflateOptions(limitBytes: number): zlib.ZlibOptions {
   return { finishFlush: zlib.constants.Z_SYNC_FLUSH, maxOutputLength: limitBytes };
 }
 
-/** "deflate" means the zlib format (RFC 9110, section 8.4.1.2), but some send it raw. */
-function isZlib(wire: Buffer): boolean {
-  return ((wire[0] as number) & 0x0f) === 8 && wire.length > 1 && wire.readUInt16BE(0) % 31 === 0;
+/**
+ * "deflate" means the zlib format (RFC 9110, section 8.4.1.2), but some send it raw. The first byte tells: the method of
+ * zlib is 8 (RFC 1950, section 2.2), and no raw deflate begins so, whose padding is of zeros.
+ */
+export function isZlib(firstByte: number): boolean {
+  return (firstByte & 0x0f) === 8;
 }

@@ -1,7 +1,7 @@
 /** What `import … from 'insight-dump'` gives an addon. */
 export * from './addon.ts';
 export { putBounded } from './bounded.ts';
-export { type Endpoint, endpointOf } from './copilot/endpoint.ts';
+export { type Endpoint, endpointOf, type NoUse, recognize } from './copilot/endpoint.ts';
 export { type Insight, insightOf, isoMicros, recordOf, type UsageRecord } from './copilot/record.ts';
 export {
   jsonName,
@@ -11,6 +11,8 @@ export {
   readRecordName,
   recordFiles,
   recordFolder,
+  telemetryFile,
+  telemetryFiles,
 } from './copilot/record-files.ts';
 export { type RecordRange, readRecords, type UsageRecords } from './copilot/record-reader.ts';
 export { bareEvent } from './copilot/telemetry.ts';

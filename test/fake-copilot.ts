@@ -22,8 +22,10 @@ export interface Plan {
   readonly delayMs: number;
   readonly contentType: string;
   readonly status: number;
-  /** Reset the connection after so many events. */
+  /** Reset the connection after so many events; before the head, if that is less than none. */
   readonly breakAfter: number;
+  /** Before the head. */
+  readonly silentMs: number;
   readonly encoding: 'identity' | 'gzip' | 'br';
   /** Send this instead of an answer in Copilot's shape. */
   readonly body: string | Buffer;
@@ -174,6 +176,7 @@ function planned(seen: Seen, plan: Partial<Plan>): Plan & { readonly events: rea
     contentType: 'text/event-stream; charset=utf-8',
     status: 200,
     breakAfter: Number.POSITIVE_INFINITY,
+    silentMs: 0,
     encoding: 'identity',
     body: '',
     ...plan,
@@ -187,7 +190,14 @@ async function send(
   plan: Plan & { readonly events: readonly string[] | undefined },
   fake: AnswerContext,
 ): Promise<void> {
-  const { events, status, contentType, encoding, delayMs, breakAfter } = plan;
+  const { events, status, contentType, encoding, delayMs, breakAfter, silentMs } = plan;
+  if (silentMs > 0) await sleep(silentMs);
+  if (seen.end !== undefined) return;
+  if (breakAfter < 0) {
+    seen.end = 'broken';
+    fake.breakOff(response);
+    return;
+  }
   const headers: Record<string, string> = { 'x-request-id': 'fake-1', 'x-github-request-id': 'F4KE:1' };
   if (encoding !== 'identity') headers['content-encoding'] = encoding;
   if (events === undefined) {

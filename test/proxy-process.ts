@@ -263,4 +263,5 @@ export interface MetricsSummary {
   counted: Record<string, number>;
   errors: number;
   cancelled: number;
+  tokens: Record<'prompt' | 'completion' | 'estimated_exchanges', number>;
 }

@@ -28,6 +28,10 @@ export const options = z.object({
     .boolean()
     .default(false)
     .describe('who sends no credentials passes as the user that came last from that address, if one did'),
+  logNames: z
+    .boolean()
+    .default(true)
+    .describe('name users on the log; with false, nobody can be told there by the time'),
   rememberDays: z
     .number()
     .positive()

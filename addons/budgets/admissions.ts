@@ -1,6 +1,6 @@
 import { type Flow, putBounded } from 'insight-dump';
 import type { Asker, Unit } from './options.ts';
-import { keyOf, type Subject } from './tallies.ts';
+import { keyOf, ownSubject, type Subject } from './tallies.ts';
 
 /** A question of a user's, by which the model and the editor ask more in its turn. */
 interface Question {
@@ -84,6 +84,6 @@ function forgetUntold(running: Admissions['running']): void {
     if (Date.now() - (timings?.end ?? Number.POSITIVE_INFINITY) > UNTOLD_AFTER_MS) running.delete(id);
 }
 
-function subjectKeys({ user, groups }: Asker): string[] {
-  return [keyOf({ user }), ...groups.map((group) => keyOf({ group })), keyOf({ everyone: true })];
+function subjectKeys(asker: Asker): string[] {
+  return [keyOf(ownSubject(asker)), ...asker.groups.map((group) => keyOf({ group })), keyOf({ everyone: true })];
 }

@@ -37,7 +37,10 @@ export type Limit = z.output<typeof limit>;
 
 /** What is known of whoever asks. */
 export interface Asker {
+  /** By which limits are meant. */
   readonly user: string;
+  /** What stands for it in what is kept and told; undefined for the name itself. */
+  readonly alias?: string | undefined;
   readonly groups: readonly string[];
 }
 

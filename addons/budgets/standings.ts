@@ -1,5 +1,5 @@
 import { type Asker, type Limit, UNITS, type Unit } from './options.ts';
-import { type Day, type Subject, type Tally, tallyOf } from './tallies.ts';
+import { type Day, ownSubject, type Subject, type Tally, tallyOf } from './tallies.ts';
 
 /** One amount that a user may use, and how much of it is used. */
 export interface Standing {
@@ -28,8 +28,8 @@ function fits(limit: Limit, { user, groups }: Asker): boolean {
   return limit.everyone === true || limit.user === user;
 }
 
-function subjectOf({ shared, group }: Limit, { user }: Asker): Subject {
-  if (!shared) return { user };
+function subjectOf({ shared, group }: Limit, asker: Asker): Subject {
+  if (!shared) return ownSubject(asker);
   return group === undefined ? { everyone: true } : { group };
 }
 

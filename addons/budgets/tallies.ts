@@ -38,6 +38,11 @@ export function keyOf(subject: Subject): string {
   return 'group' in subject ? `group ${subject.group}` : 'everyone';
 }
 
+/** Whose use a user's is, if not together with others'. */
+export function ownSubject({ user, alias }: Asker): { readonly user: string } {
+  return { user: alias ?? user };
+}
+
 export function newTally(subject: Subject): Tally {
   return {
     subject,
@@ -63,13 +68,14 @@ export function growthOf({ kind, counted, tokens, credits = 0 }: CopilotExchange
 }
 
 /** Adds to what the user, each of the groups and everybody have used. */
-export function grow(day: Day, { user, groups }: Asker, growth: Partial<Record<Unit, number>>): void {
-  const subjects: Subject[] = [{ user }, ...groups.map((group) => ({ group })), { everyone: true }];
+export function grow(day: Day, asker: Asker, growth: Partial<Record<Unit, number>>): void {
+  const { groups } = asker;
+  const subjects: Subject[] = [ownSubject(asker), ...groups.map((group) => ({ group })), { everyone: true }];
   for (const subject of subjects) {
     const tally = tallyOf(day, subject);
     for (const unit of UNITS) tally.used[unit] = exact(tally.used[unit] + (growth[unit] ?? 0));
   }
-  tallyOf(day, { user }).groups = groups;
+  tallyOf(day, ownSubject(asker)).groups = groups;
 }
 
 /** Servers charge in billionths of a credit; sums of binary fractions would be off by less than that. */

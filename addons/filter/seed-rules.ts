@@ -26,8 +26,9 @@ export function judgeBySeed(
   unknownEditors: Set<string>,
   log: Log,
 ): void {
-  const { endpoint, kind, editor, outcome } = exchange;
+  const { endpoint, kind, editor, outcome, status } = exchange;
   if (endpoint !== 'completions' && endpoint !== 'chat') exchange.count('nothing', 'the seed does not know it');
+  else if (status === undefined) exchange.count('nothing', 'there was no answer');
   else if (outcome === 'cancelled') exchange.count('nothing', 'the client hung up before it was finished');
   else {
     const reason = switches.conditionalJudgment ? reasonAgainst(exchange, switches) : undefined;
@@ -47,7 +48,7 @@ function warnOnce(editor: string, unknownEditors: Set<string>, log: Log): void {
 }
 
 function reasonAgainst(exchange: CopilotExchange, switches: Switches): string | undefined {
-  const { kind, choices, editor, status } = exchange;
+  const { kind, choices, editor, status = 0 } = exchange;
   if (switches.failedAnswers && status >= 400) return `the answer is an error ${status}`;
   if (kind === 'completions') {
     const empty = choices.every(({ text }) => text === '');

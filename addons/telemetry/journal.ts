@@ -1,7 +1,7 @@
 /** All telemetry of a day, `logs/telemetry/telemetry_YYYY-MM-DD.ndjson`: a batch on each line. */
 import { appendFile, mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { type Context, codeOf, describePath, messageOf, redact } from 'insight-dump';
+import { type Context, codeOf, describePath, messageOf, redact, telemetryFile } from 'insight-dump';
 
 export interface Journal {
   /** The last writing, done or to be done. */
@@ -51,7 +51,7 @@ function withoutCredentials(_key: string, value: unknown): unknown {
 
 async function append(date: string, line: string, ctx: Context<unknown, Journal>): Promise<void> {
   const { state, paths, log } = ctx;
-  const file = path.join(paths.logs, 'telemetry', `telemetry_${date}.ndjson`);
+  const file = path.join(paths.logs, telemetryFile(date));
   try {
     if ((await sizeOf(file)) + Buffer.byteLength(line) > MAX_DAY_BYTES)
       throw new Error(`${describePath(file)} has its ${MAX_DAY_BYTES} bytes for the day`);

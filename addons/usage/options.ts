@@ -31,7 +31,7 @@ export const options = z.object({
     .int()
     .min(1)
     .optional()
-    .describe('full days for which records are kept; for good when it is not given'),
+    .describe('full days for which records are kept, of telemetry as well; for good when it is not given'),
 });
 
 export type UsageOptions = z.infer<typeof options>;

@@ -6,7 +6,7 @@ import { describePruned, prune } from './prune.ts';
 
 const USAGE = `insight-dump prune [--days N] [--dry-run]   delete records older than that many full days
 
-Without --days, options.usage.retentionDays counts. Only files that the usage addon has written are deleted, and the
+Without --days, options.usage.retentionDays counts. Only records of exchanges and of telemetry are deleted, and the
 folders that are empty then.
 `;
 

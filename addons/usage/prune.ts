@@ -1,6 +1,6 @@
 import { lstat, rmdir, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { codeOf, recordFiles } from 'insight-dump';
+import { codeOf, recordFiles, telemetryFiles } from 'insight-dump';
 
 const DAY_MS = 86_400_000;
 
@@ -20,8 +20,8 @@ export interface Pruned {
 }
 
 /**
- * Deletes records that are older, and the folders that are empty then. Only what a recorder has written: by the names of
- * files, and without following links.
+ * Deletes records that are older, of exchanges and of telemetry, and the folders that are empty then. Only what a
+ * recorder has written: by the names of files, and without following links.
  *
  * @throws when a folder cannot be read
  */
@@ -31,7 +31,7 @@ export async function prune(logs: string, { days, nowMs, isDry }: PruneOptions):
   const failures: Error[] = [];
   let files = 0;
   let bytes = 0;
-  for await (const file of recordFiles(logs)) {
+  for await (const file of kept(logs)) {
     if (file.date >= firstKept) continue;
     try {
       const { size } = await lstat(file.path);
@@ -44,15 +44,21 @@ export async function prune(logs: string, { days, nowMs, isDry }: PruneOptions):
       if (codeOf(error) !== 'ENOENT') failures.push(error as Error);
     }
   }
-  if (!isDry) for (const folder of emptied) await removeEmpty(folder);
+  if (!isDry) for (const folder of emptied) await removeEmpty(folder, logs);
   return { files, bytes, failures };
 }
 
+async function* kept(logs: string) {
+  yield* recordFiles(logs);
+  yield* telemetryFiles(logs);
+}
+
 /** The folder of a kind, and that of its user. */
-async function removeEmpty(folder: string): Promise<void> {
+async function removeEmpty(folder: string, logs: string): Promise<void> {
   try {
     await rmdir(folder);
-    await rmdir(path.dirname(folder));
+    const above = path.dirname(folder);
+    if (above !== path.resolve(logs)) await rmdir(above);
   } catch {
     // There is something left in it.
   }

@@ -1,12 +1,10 @@
-import { Buffer } from 'node:buffer';
-import type { Transform } from 'node:stream';
 import type { HeaderList } from '../addon.ts';
 import { DECODED_LIMIT_BYTES } from '../body.ts';
-import { decodeContent, streamDecoder } from '../encoding.ts';
+import { StreamDecoder } from '../stream-decoder.ts';
 import { parseJson } from './json.ts';
 import { EventReader, looksLikeEvents, SNIFF_CHARACTERS, saysEvents } from './sse.ts';
 
-/** So much of a body is kept, in characters; and on the wire, where it can only be decoded as a whole. */
+/** So much of a body is kept, in characters. */
 export const KEEP_LIMIT = 8 * 1024 * 1024;
 /** What an event costs besides its characters: there can be very many very small ones. */
 export const EVENT_OVERHEAD = 32;
@@ -23,11 +21,7 @@ export class BodyReader {
   readonly #contentType: string | undefined;
   readonly #onEvent: ((value: unknown) => void) | undefined;
   readonly #text = new TextDecoder();
-  readonly #decoder: Transform | undefined;
-  /** Wire bytes that can only be decoded once they are all here. */
-  #held: Uint8Array[] | undefined;
-  #heldBytes = 0;
-  readonly #encoding: string | undefined;
+  readonly #decoder: StreamDecoder;
   #decodedBytes = 0;
   #events: EventReader | undefined;
   readonly #kept: unknown[] = [];
@@ -42,35 +36,21 @@ export class BodyReader {
   /** @param onEvent given the JSON of each event of a stream, as it comes; left out for what cannot be a stream */
   constructor(headers: HeaderList, onEvent?: (value: unknown) => void) {
     this.#contentType = headers.get('content-type');
-    this.#encoding = headers.get('content-encoding');
     this.#onEvent = onEvent;
-    const coding = this.#encoding?.trim().toLowerCase() || 'identity';
-    this.#decoder = streamDecoder(coding);
-    this.#decoder?.on('data', (chunk: Buffer) => this.#take(chunk)).on('error', () => {});
-    if (this.#decoder === undefined && coding !== 'identity') this.#held = [];
+    this.#decoder = new StreamDecoder(headers.get('content-encoding'), {
+      push: (piece) => this.#take(piece),
+      overflow: () => this.#stop(),
+    });
   }
 
   /** The next bytes on the wire. */
   push(chunk: Uint8Array): void {
-    if (this.#isStopped) return;
-    if (this.#decoder !== undefined) {
-      if (this.#decoder.writableLength > KEEP_LIMIT) this.#stop();
-      else this.#decoder.write(chunk);
-    } else if (this.#held !== undefined) {
-      this.#heldBytes += chunk.length;
-      if (this.#heldBytes > KEEP_LIMIT) this.truncated = true;
-      else this.#held.push(chunk);
-    } else this.#take(chunk);
+    if (!this.#isStopped) this.#decoder.push(chunk);
   }
 
   /** All is here. Resolves once it has been read. @throws what went wrong in reading it */
   async end(): Promise<void> {
-    if (this.#decoder !== undefined) await ended(this.#decoder);
-    if (this.#held !== undefined) {
-      const { content, whole } = decodeContent(Buffer.concat(this.#held), this.#encoding, DECODED_LIMIT_BYTES);
-      this.truncated ||= !whole;
-      this.#take(content);
-    }
+    await this.#decoder.end();
     this.#attempt(() => {
       this.#read(this.#text.decode());
       this.#settle();
@@ -109,8 +89,7 @@ export class BodyReader {
   #stop(): void {
     this.truncated = true;
     this.#isStopped = true;
-    // What it has taken in could still unpack to much.
-    this.#decoder?.destroy();
+    this.#decoder.stop();
   }
 
   #read(text: string): void {
@@ -142,16 +121,4 @@ export class BodyReader {
     else this.#kept.push(value);
     this.#onEvent?.(value);
   }
-}
-
-/** Has a decoder give what is in it, also if its input is cut or wrong. */
-function ended(decoder: Transform): Promise<void> {
-  return new Promise((resolve) => {
-    if (decoder.destroyed) return resolve();
-    decoder
-      .once('end', resolve)
-      .once('close', resolve)
-      .once('error', () => resolve());
-    decoder.end();
-  });
 }

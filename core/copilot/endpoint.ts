@@ -6,8 +6,15 @@ export interface Endpoint {
   readonly kind: UsageKind;
 }
 
-/** By path, since hosts differ by plan and site. What is not here (models, embeddings, telemetry, …) is no use. */
-const ENDPOINTS: readonly (Endpoint & { readonly path: RegExp })[] = [
+/** What editors ask Copilot for beside its uses: it is known, and counted as nothing. */
+export interface NoUse {
+  /** `embeddings` index code in the background; `models` are listed, and one is chosen. */
+  readonly endpoint: 'embeddings' | 'models';
+  readonly kind: 'none';
+}
+
+/** By path, since hosts differ by plan and site. What is not here (telemetry, tokens, …) is nothing of the model's. */
+const ENDPOINTS: readonly ((Endpoint | NoUse) & { readonly path: RegExp })[] = [
   // Ghost text, and the panel with ten of it.
   { path: /\/v1\/engines\/[^/]+\/completions$/, endpoint: 'completions', kind: 'completions' },
   // OpenAI's chat completions. On the proxy's host, edits are applied by it as well.
@@ -18,12 +25,23 @@ const ENDPOINTS: readonly (Endpoint & { readonly path: RegExp })[] = [
   { path: /\/v1\/messages$/, endpoint: 'messages', kind: 'chat' },
   // Copilot's extensions, which answer as chat completions do.
   { path: /^\/agents\/[^/]+/, endpoint: 'agents', kind: 'chat' },
+  { path: /^(\/v1)?\/embeddings(\/models)?$/, endpoint: 'embeddings', kind: 'none' },
+  { path: /^(\/v1)?\/models(\/|$)/, endpoint: 'models', kind: 'none' },
 ];
+
+/** What a request asks of Copilot, whether that is a use of it or none; undefined if it is not known. */
+export function recognize(path: string): Endpoint | NoUse | undefined {
+  const [pathname = ''] = path.split('?');
+  const row = ENDPOINTS.find((each) => each.path.test(pathname));
+  if (row === undefined) return undefined;
+  const { path: _path, ...known } = row;
+  return known;
+}
 
 /** What a request asks of Copilot; undefined if it is no use of it. `path` may have a query. */
 export function endpointOf(path: string): Endpoint | undefined {
-  const [pathname = ''] = path.split('?');
-  return ENDPOINTS.find((row) => row.path.test(pathname));
+  const known = recognize(path);
+  return known?.kind === 'none' ? undefined : known;
 }
 
 /** The engine that a completion's path names: there the body names no model. */

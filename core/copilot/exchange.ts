@@ -8,7 +8,7 @@ import { textAt } from './json.ts';
 import { languageOf } from './language.ts';
 import { quotaOf } from './quota.ts';
 import type { Asked } from './request.ts';
-import { tokensOf } from './tokens.ts';
+import { NO_TOKENS, tokensOf } from './tokens.ts';
 
 /** What has been found out about one exchange, once it is over. */
 export interface Findings {
@@ -24,7 +24,8 @@ export interface Findings {
   /** What is kept of them. */
   readonly request: unknown;
   readonly response: unknown;
-  readonly status: number;
+  /** Undefined without an answer. */
+  readonly status: number | undefined;
   /** Who or what broke it off before it was over, if anybody did. */
   readonly cut: { readonly by: string; readonly code: string } | undefined;
   readonly truncated: boolean;
@@ -56,7 +57,7 @@ export class DecodedExchange implements CopilotExchange {
   response: unknown;
   prompt: string;
   choices: CopilotExchange['choices'];
-  readonly status: number;
+  readonly status: number | undefined;
   readonly outcome: CopilotExchange['outcome'];
   readonly failure: string | undefined;
   readonly truncated: boolean;
@@ -91,13 +92,13 @@ export class DecodedExchange implements CopilotExchange {
     this.prompt = asked.prompt;
     this.choices = answer.choices;
     const told = named(textAt(request, 'extra', 'language'));
-    this.language = told ?? named(languageOf(this.choices)) ?? 'unknown';
+    this.language = told ?? named(languageOf({ ...asked, choices: this.choices })) ?? 'unknown';
     this.languageInferred = told === undefined && this.language !== 'unknown';
     this.status = findings.status;
     this.outcome = outcomeOf(answer, findings);
     this.failure = this.outcome === 'failed' ? named(failureOf(answer, findings)) : undefined;
     this.truncated = findings.truncated || answer.truncated;
-    this.tokens = tokensOf(endpoint, request, answer, this.choices);
+    this.tokens = this.status === undefined ? NO_TOKENS : tokensOf(endpoint, request, answer, this.choices);
     this.credits = answer.nanoCredits === undefined ? undefined : answer.nanoCredits / NANO_PER_CREDIT;
     this.quota = quotaOf(flow.response?.headers, answer.quotas);
     this.startMs = findings.startMs;
@@ -126,7 +127,7 @@ function named(name: string | undefined): string | undefined {
   return name === undefined || name === '' ? undefined : redact(name.slice(0, MAX_NAME_LENGTH));
 }
 
-function outcomeOf(answer: Answer, { status, cut }: Pick<Findings, 'status' | 'cut'>): CopilotExchange['outcome'] {
+function outcomeOf(answer: Answer, { status = 0, cut }: Pick<Findings, 'status' | 'cut'>): CopilotExchange['outcome'] {
   if (answer.failure !== undefined || status >= 400) return 'failed';
   if (answer.cancelled) return 'cancelled';
   if (cut === undefined) return 'complete';
@@ -134,7 +135,7 @@ function outcomeOf(answer: Answer, { status, cut }: Pick<Findings, 'status' | 'c
   return answer.finished ? 'complete' : 'cancelled';
 }
 
-function failureOf(answer: Answer, { status, cut }: Pick<Findings, 'status' | 'cut'>): string {
+function failureOf(answer: Answer, { status = 0, cut }: Pick<Findings, 'status' | 'cut'>): string {
   return answer.failure ?? (status >= 400 ? String(status) : (cut?.code ?? 'unknown'));
 }
 

@@ -46,14 +46,18 @@ export class HttpReading {
     );
   }
 
-  /** What it was, once it is over; undefined without an answer. @throws what went wrong in reading it */
+  /**
+   * What it was, once it is over; undefined for a flow that has neither been answered nor failed.
+   *
+   * @throws what went wrong in reading it
+   */
   async exchange(): Promise<DecodedExchange | undefined> {
     const { request, response, timings, error } = this.#flow;
-    if (response === undefined) return undefined;
+    if (response === undefined && error === undefined) return undefined;
     const { endpoint } = this.#endpoint;
     const asked = await finished(request, this.#request, readingOf);
-    const told = await finished(response, this.#response, (message) => this.#answerReading(message));
-    if (!told.body.isStream) readEvent(endpoint, told.answer, told.body.content);
+    const told = response && (await finished(response, this.#response, (message) => this.#answerReading(message)));
+    if (told !== undefined && !told.body.isStream) readEvent(endpoint, told.answer, told.body.content);
     const { headers } = request;
     const { content } = asked.body;
     const read = readRequest(endpoint, content);
@@ -63,14 +67,14 @@ export class HttpReading {
       endpoint: this.#endpoint,
       transport: 'http',
       asked: read,
-      answer: told.answer,
+      answer: told?.answer ?? new Answer(),
       initiator: headers.get('x-initiator') ?? read.initiator,
       interaction: headers.get('x-interaction-id'),
       request: content,
-      response: told.body.content,
-      status: response.status,
+      response: told?.body.content,
+      status: response?.status,
       cut: error,
-      truncated: asked.body.truncated || told.body.truncated,
+      truncated: asked.body.truncated || told?.body.truncated === true,
       startMs: timings.start,
       endMs: timings.end ?? this.#flow.now(),
       firstTokenMs: this.#firstTokenMs,

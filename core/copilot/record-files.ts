@@ -95,6 +95,21 @@ export async function* recordFiles(logs: string): AsyncGenerator<RecordFile> {
   }
 }
 
+/** Where the telemetry of a UTC date lies that is kept in full, below the folder for logs. */
+export function telemetryFile(date: string): string {
+  return path.join('telemetry', `telemetry_${date}.ndjson`);
+}
+
+const TELEMETRY_NAME = /^telemetry_(\d{4}-\d\d-\d\d)\.ndjson$/;
+
+/** All files of telemetry; the same goes for them. @throws when the folder cannot be read; one that is missing is empty */
+export async function* telemetryFiles(logs: string): AsyncGenerator<Pick<RecordFile, 'path' | 'date'>> {
+  for await (const file of entries(path.join(logs, 'telemetry'))) {
+    const [, date] = (file.isFile() && TELEMETRY_NAME.exec(file.name)) || [];
+    if (date !== undefined) yield { date, path: path.join(file.parentPath, file.name) };
+  }
+}
+
 async function* entries(folder: string): AsyncGenerator<Dirent> {
   try {
     yield* await opendir(folder);

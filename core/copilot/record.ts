@@ -25,7 +25,8 @@ export interface UsageRecord {
     readonly content?: unknown;
   };
   readonly response: {
-    readonly status_code: number;
+    /** Null if there was no answer. */
+    readonly status_code: number | null;
     readonly headers: Readonly<Record<string, string>>;
     readonly content?: unknown;
   };
@@ -60,7 +61,7 @@ export function recordOf(exchange: CopilotExchange, flow: Flow, wantsContent = t
       ...(isWhole && { content: exchange.request }),
     },
     response: {
-      status_code: exchange.status,
+      status_code: exchange.status ?? null,
       headers: response === undefined ? {} : recordedHeaders(response.headers),
       ...(isWhole && { content: exchange.response }),
     },

@@ -6,6 +6,10 @@ export interface Asked {
   readonly model: string | undefined;
   /** The last words of the user, or the end of the prompt to complete. */
   readonly prompt: string;
+  /** All that the user has said since the model spoke, with what the editor has put beside it; of chats only. */
+  readonly words: readonly string[];
+  /** What is attached to that, as paths of files. */
+  readonly files: readonly string[];
   /** Who has the last word in what is asked. */
   readonly last: 'user' | 'tool' | 'other' | 'none';
   /** The result of a tool has come since the model spoke last; the editor may have put something behind it. */
@@ -27,10 +31,13 @@ const MAX_PROMPT_CHARACTERS = 32 * 1024;
 export function readRequest(endpoint: CopilotEndpoint, request: unknown): Asked {
   const items = itemsOf(endpoint, request);
   const speakers = items.map(speakerOf);
+  const spoken = lastSpoken(items, speakers);
   return {
     model: textAt(request, 'model'),
     prompt:
       (endpoint === 'completions' ? textAt(request, 'prompt') : lastWords(items))?.slice(-MAX_PROMPT_CHARACTERS) ?? '',
+    words: spoken.flatMap(textsOf),
+    files: spoken.flatMap(referencesOf),
     last: speakers.at(-1) ?? 'none',
     hasNewResults: speakers.lastIndexOf('tool') > items.findLastIndex(isOfModel),
     forcedTool: forcedToolOf(at(request, 'tool_choice')),
@@ -63,11 +70,31 @@ function isOfModel(item: unknown): boolean {
 
 function lastWords(items: readonly unknown[]): string | undefined {
   const spoken = items.findLast((item) => speakerOf(item) === 'user');
-  const content = at(spoken, 'content');
-  if (typeof content === 'string') return content;
-  const texts = listAt(spoken, 'content').map((part) => textAt(part, 'text'));
   // What comes before it in the same message is context that the editor has added.
-  return texts.findLast((text) => text !== undefined);
+  return textsOf(spoken).at(-1);
+}
+
+/** What the user has said last: some editors make several messages of it. */
+function lastSpoken(items: readonly unknown[], speakers: readonly ReturnType<typeof speakerOf>[]): readonly unknown[] {
+  const end = speakers.lastIndexOf('user') + 1;
+  const start = items.slice(0, end).findLastIndex(isOfModel) + 1;
+  return items.slice(start, end).filter((_, i) => speakers[start + i] === 'user');
+}
+
+function textsOf(item: unknown): string[] {
+  const content = at(item, 'content');
+  if (typeof content === 'string') return [content];
+  return listAt(item, 'content')
+    .map((part) => textAt(part, 'text'))
+    .filter((text) => text !== undefined);
+}
+
+/** What Copilot's extensions get: `copilot_references: [{type: 'client.file', id: 'src/a.py', …}]`. */
+function referencesOf(item: unknown): string[] {
+  return listAt(item, 'copilot_references')
+    .filter((reference) => textAt(reference, 'type') === 'client.file')
+    .map((reference) => textAt(reference, 'id'))
+    .filter((id) => id !== undefined);
 }
 
 /** `{type: 'function', function: {name}}`, `{type: 'function', name}` or Anthropic's `{type: 'tool', name}`. */

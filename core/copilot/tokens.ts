@@ -6,6 +6,9 @@ import { itemsOf } from './request.ts';
 /** OpenAI and Anthropic both say that a token is about four characters of English. */
 const CHARACTERS_PER_TOKEN = 4;
 
+/** Where there was no answer, nobody knows whether any were used. */
+export const NO_TOKENS: Tokens = { prompt: 0, completion: 0, cached: 0, reasoning: 0, estimated: false };
+
 /** What the server says of tokens; an estimate of what it does not say. */
 export function tokensOf(
   endpoint: CopilotEndpoint,

@@ -226,7 +226,8 @@ export class Engine {
     const { client } = tunnel;
     const { ca, log } = this.#settings;
     const host = nameOf(tunnel);
-    const message = `${client.user ?? 'a client'} at ${client.address} refused our certificate for ${host} (${cause}): its editor has to trust ${ca.certFile}`;
+    const who = client.alias ?? `${client.user ?? 'a client'} at ${client.address}`;
+    const message = `${who} refused our certificate for ${host} (${cause}): its editor has to trust ${ca.certFile}`;
     const isFirst = this.#refusals.add(client, host, this.#rules.blindAfterRefusalMs);
     if (isFirst) log.warn(message);
     else log.debug(message);

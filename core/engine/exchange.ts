@@ -91,8 +91,12 @@ export class Exchange {
     if (blockedBy !== undefined) throw Cut.blocked(blockedBy);
     assertClear(this.#in.headers);
     const { request } = this.#flow;
-    await this.#hook('requestHeaders');
-    this.#observer = this.#settings.observers.observe(this.#flow, this.#pin);
+    try {
+      await this.#hook('requestHeaders');
+    } finally {
+      // One that was killed there, or given up by its client, was a use all the same.
+      this.#observer = this.#settings.observers.observe(this.#flow, this.#pin);
+    }
     if (this.#flow.answer === undefined && request.wantsBuffer) await this.#holdRequest();
     if (this.#flow.answer !== undefined) return this.#answer();
     const upstream = await this.#open();

@@ -77,6 +77,14 @@ describe('the filter, by the rules of the seed', () => {
     });
   }
 
+  it('does not count a chat without an answer, whatever rules are switched off', async () => {
+    const addon = await testAddon(filter, { options: { rules: 'seed', conditionalJudgment: false } });
+    const error = { by: 'upstream', code: 'ECONNREFUSED', message: '' } as const;
+    const { exchange } = await addon.run(makeFlow({ url: CHAT, body: JSON.stringify(chat({})), error }));
+    await addon.stop();
+    assert.deepEqual(exchange?.counted, { as: 'nothing', reason: 'there was no answer' });
+  });
+
   it('warns of an unknown editor', async () => {
     const { warnings } = await judged({ editor: 'Neovim/0.10', body: chat({}) });
     assert.deepEqual(warnings, ['unknown editor Neovim-0.10: no rule fits it, all its exchanges are counted']);

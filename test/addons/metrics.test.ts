@@ -160,6 +160,22 @@ describe('the metrics', () => {
     assert.deepEqual([insight.counted, insight.first_seen], [{}, null]);
   });
 
+  it('count what never was answered, and no tokens of it', async () => {
+    for (const error of [
+      { by: 'upstream', code: 'ECONNREFUSED', message: '' },
+      { by: 'addon', code: 'KILLED', message: '' },
+      { by: 'client', code: 'CLIENT_CLOSED', message: '' },
+    ] as const) {
+      const body = JSON.stringify({ messages: [{ role: 'user', content: 'a question' }] });
+      await counter.run(makeFlow({ url: CHAT, body, error }));
+    }
+    const { total_chat_turns, usage } = await result();
+    const { insight } = usage.alice as MetricsDay['usage'][string];
+    assert.deepEqual([total_chat_turns, insight.errors, insight.cancelled, insight.counted], [0, 2, 1, {}]);
+    const { prompt, completion, estimated_exchanges } = insight.tokens;
+    assert.deepEqual([prompt, completion, estimated_exchanges], [0, 0, 0]);
+  });
+
   it('count by the days of the time zone that is set', async (t) => {
     const { now } = Date;
     t.after(() => {

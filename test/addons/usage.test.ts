@@ -47,6 +47,19 @@ describe('the usage recorder', () => {
     await recorder.stop();
   };
 
+  it('keeps what never was answered, with what failed', async () => {
+    await record(
+      makeFlow({ url: CHAT, body: '{"model": "m"}', error: { ...GONE, by: 'upstream', code: 'ECONNREFUSED' } }),
+    );
+    assert.match(files()[0] ?? '', /^alice\/other\//);
+    const { response, insight } = only();
+    assert.deepEqual(response, { status_code: null, headers: {} });
+    assert.deepEqual([insight.outcome, insight.failure, insight.model], ['failed', 'ECONNREFUSED', 'm']);
+    const records = [];
+    for await (const each of readRecords(logs, { fromMs: 0, untilMs: Number.POSITIVE_INFINITY })) records.push(each);
+    assert.equal(records.length, 1);
+  });
+
   it('keeps what is neither a turn nor a completion beside them, without what was said', async () => {
     const uncounted = chat();
     uncounted.metadata.uncounted = 'test';

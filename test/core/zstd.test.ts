@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { unzstd } from '../../core/zstd.ts';
+import { unzstd, ZstdDecoder } from '../../core/zstd.ts';
 
 const LIMIT_BYTES = 64 * 1024 * 1024;
 const frame = (windowByte: number, ...blocks: readonly Buffer[]) =>
@@ -31,6 +31,32 @@ describe('zstd', () => {
     const skipped = Buffer.from([0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
     const wire = Buffer.concat([frame(0x58, rle(5, true)), skipped, frame(0x58, rle(7, true))]);
     assert.equal(unzstd(wire, LIMIT_BYTES).length, 12);
+  });
+
+  it('is decoded block by block, as its bytes come', () => {
+    const come: number[] = [];
+    let total = 0;
+    const decoder = new ZstdDecoder((piece) => {
+      total += piece.length;
+    });
+    for (const byte of frame(0x58, rle(10), rle(20), rle(30), rle(40, true))) {
+      decoder.push(Buffer.of(byte));
+      come.push(total);
+    }
+    // Nothing is decoded before there are 18 bytes.
+    assert.deepEqual([...new Set(come)], [0, 10 + 20 + 30, 100]);
+    decoder.end();
+    assert.equal(total, 100);
+  });
+
+  it('takes no memory for a window of which the head is cut', () => {
+    const sizeOf2GiB = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0]);
+    const before = process.memoryUsage().arrayBuffers;
+    for (let cut = 0; cut < sizeOf2GiB.length; cut++)
+      assert.equal(unzstd(sizeOf2GiB.subarray(0, cut), LIMIT_BYTES).length, 0);
+    assert.throws(() => unzstd(sizeOf2GiB, LIMIT_BYTES), RangeError);
+    assert.throws(() => unzstd(frame(0xa0), LIMIT_BYTES), RangeError);
+    assert.ok(process.memoryUsage().arrayBuffers - before < 1024 * 1024);
   });
 
   for (const [what, wire] of [

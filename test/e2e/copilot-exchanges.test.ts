@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import http2 from 'node:http2';
 import { describe, it } from 'node:test';
 import { ask, openSession } from '../clients.ts';
 import { TELL, told, toldNow } from '../exchange-telling.ts';
-import { SAMPLE_PIECES } from '../fake-copilot.ts';
-import type { ProxyProcess } from '../proxy-process.ts';
+import { type FakeCopilot, SAMPLE_PIECES } from '../fake-copilot.ts';
+import { eventually, type ProxyProcess } from '../proxy-process.ts';
 import { API_HOST, chatRequest } from '../requests.ts';
 import { setStage } from '../stage.ts';
 import { config } from '../websockets.ts';
@@ -23,6 +24,7 @@ const ACT = `
     requestHeaders(flow) {
       if (does(flow, 'edit')) flow.request.buffer();
       if (does(flow, 'respond')) flow.respond(OWN);
+      if (does(flow, 'kill')) flow.kill();
       if (does(flow, 'respond-buffered')) flow.request.buffer();
       if (does(flow, 'transform'))
         flow.request.transform((chunk) => Buffer.from(chunk).toString('latin1').replace('hello', 'HELLO'));
@@ -46,23 +48,34 @@ const ACT = `
 
 describe('an exchange', () => {
   let proxy: ProxyProcess;
+  let fake: FakeCopilot;
   const addons = ['addons/auth.ts', 'act.ts', 'addons/filter.ts', 'tell.ts'];
   setStage(
     { config: config('tell.ts', { addons }), files: { 'act.ts': ACT, 'tell.ts': TELL } },
     (seen) => ({
       encoding: seen.headers['x-encoding'] === 'gzip' ? 'gzip' : 'identity',
       ...(seen.headers['x-act'] === 'long' && { pieces: Array<string>(12).fill('x'.repeat(1024 * 1024)) }),
+      ...(seen.headers['x-act'] === 'reset' && { breakAfter: -1 }),
+      ...(seen.headers['x-act'] === 'silence' && { silentMs: 60_000 }),
     }),
     (stage) => {
-      ({ proxy } = stage);
+      ({ proxy, fake } = stage);
     },
   );
 
   /** Asks on one HTTP/2 connection; resolves with the answer and the one exchange that it was. */
-  async function exchanged(headers: Record<string, string>, body = chatRequest('hello')) {
+  function exchanged(headers: Record<string, string>) {
+    return exchangeOf((session) => askFor(session, headers));
+  }
+
+  function askFor(session: http2.ClientHttp2Session, headers: Record<string, string>) {
+    return ask(session, { ':method': 'POST', ':path': '/chat/completions', ...headers }, chatRequest('hello'));
+  }
+
+  async function exchangeOf<T>(asks: (session: http2.ClientHttp2Session) => Promise<T>) {
     const before = toldNow(proxy).length;
     const session = await openSession(proxy, 'alice', API_HOST);
-    const answer = await ask(session, { ':method': 'POST', ':path': '/chat/completions', ...headers }, body);
+    const answer = await asks(session);
     session.close();
     const exchanges = (await told(proxy, before + 1)).slice(before);
     assert.equal(exchanges.length, 1);
@@ -96,6 +109,36 @@ describe('an exchange', () => {
       assert.equal(exchange.choices[0]?.finishReason, 'stop');
       assert.equal(exchange.choices[0]?.text.length, 8 * 1024 * 1024);
     });
+
+  for (const [act, prompt, failure] of [
+    ['reset', 'hello', 'ERR_HTTP2_STREAM_ERROR'],
+    // Nothing of what was asked has been taken in.
+    ['kill', '', 'KILLED'],
+  ] as const)
+    it(`without an answer is a failure: "${act}"`, async () => {
+      const { exchange } = await exchangeOf((session) => askFor(session, { 'x-act': act }).catch(() => {}));
+      assert.deepEqual([exchange.outcome, exchange.failure, exchange.status], ['failed', failure, undefined]);
+      assert.deepEqual([exchange.prompt, exchange.choices], [prompt, []]);
+      assert.deepEqual(exchange.counted, { as: 'nothing', reason: 'it failed' });
+      assert.deepEqual(exchange.tokens, { prompt: 0, completion: 0, cached: 0, reasoning: 0, estimated: false });
+    });
+
+  it('that the client gives up before there is an answer is cancelled', async () => {
+    const before = toldNow(proxy).length;
+    const session = await openSession(proxy, 'alice', API_HOST);
+    const stream = session.request({ ':method': 'POST', ':path': '/chat/completions', 'x-act': 'silence' });
+    stream.on('error', () => {});
+    stream.end(chatRequest('never mind'));
+    await eventually('the request at the server', () =>
+      fake.requests.some(({ headers }) => headers['x-act'] === 'silence'),
+    );
+    stream.close(http2.constants.NGHTTP2_CANCEL);
+    const [exchange = assert.fail()] = (await told(proxy, before + 1)).slice(before);
+    session.close();
+    assert.deepEqual([exchange.outcome, exchange.failure, exchange.status], ['cancelled', undefined, undefined]);
+    assert.equal(exchange.prompt, 'never mind');
+    assert.equal(exchange.counted.reason, 'the client hung up before there was an answer');
+  });
 
   it('is told of while the client has all, and asks on', async () => {
     const before = toldNow(proxy).length;

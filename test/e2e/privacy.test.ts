@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { ask, curl, openSession } from '../clients.ts';
+import { ask, basic, curl, openSession, RawConnection } from '../clients.ts';
 import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
 import { CliProcess, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST, chatRequest } from '../requests.ts';
@@ -14,14 +14,20 @@ async function withPrivacy(
   privacy: object,
   test: (proxy: ProxyProcess, fake: FakeCopilot) => Promise<void>,
   plan?: FakeCopilot['plan'],
-  usage: object = {},
+  more: {
+    readonly usage?: object;
+    readonly auth?: object;
+    readonly budgets?: object;
+    readonly flowDetail?: number;
+  } = {},
 ): Promise<void> {
   const fake = await startFakeCopilot(plan);
   const users = ['alexandra', 'bartholomew', 'cassandra'];
-  const options = { auth: { users, groups: { council: ['cassandra'] } }, privacy, usage };
-  const addons = ['auth', 'privacy', 'filter', 'usage', 'metrics'].map((name) => `addons/${name}.ts`);
+  const { flowDetail = 0, auth, ...rest } = more;
+  const options = { auth: { users, groups: { council: ['cassandra'] }, ...auth }, privacy, ...rest };
+  const addons = ['auth', 'privacy', 'filter', 'budgets', 'usage', 'metrics'].map((name) => `addons/${name}.ts`);
   try {
-    const config = `export default ${JSON.stringify({ addons, options, flowDetail: 0 })};`;
+    const config = `export default ${JSON.stringify({ addons, options, flowDetail })};`;
     const proxy = await ProxyProcess.start({ upstream: fake, config });
     try {
       await test(proxy, fake);
@@ -116,6 +122,34 @@ describe('pseudonyms', () => {
       }
       assert.equal(statSync(proxy.path('conf/privacy.secret')).mode & 0o777, 0o600);
     }));
+
+  it('stand for users on the log and in budgets as well, where auth names nobody there', () =>
+    withPrivacy(
+      { pseudonyms: true },
+      async (proxy) => {
+        assert.match(await chat(proxy, 'alexandra', 'hi'), /DONE/);
+        await proxy.said(/⛔ user user-[0-9a-f]{16} has used 100% of 1 turns a day/);
+        assert.match(await chat(proxy, 'alexandra', 'hi'), /budget is used up: 1 turns a day/);
+        const connection = await RawConnection.open(proxy.port);
+        const login = `Proxy-Authorization: ${basic('bartholomew', 'wrong')}`;
+        await connection.ask(`CONNECT ${API_HOST}:443 HTTP/1.1`, 'Host: x', login);
+        connection.socket.destroy();
+        await proxy.said(/🔒 127\.0\.0\.1 sent wrong credentials$/m);
+        await proxy.recorded(2);
+        await proxy.stop({ keep: true });
+        assert.match(proxy.output, /🌐 user-[0-9a-f]{16} POST /);
+        assert.match(proxy.output, /👥 users: 3;/);
+        assert.match(proxy.read('logs/budgets.json'), /"user": "user-[0-9a-f]{16}"/);
+        for (const [file, text] of [...filesBelow(proxy.path('logs')), ['the console', proxy.output] as const])
+          if (file !== 'user_auth.json') assert.doesNotMatch(`${file} ${text}`, /alexandra|bartholomew/);
+      },
+      undefined,
+      {
+        auth: { logNames: false },
+        budgets: { limits: [{ user: 'alexandra', turns: 1, action: 'refuse' }] },
+        flowDetail: 1,
+      },
+    ));
 });
 
 describe('masking', () => {
@@ -153,7 +187,7 @@ describe('masking', () => {
           }
         },
         everywhere,
-        { format },
+        { usage: { format } },
       ));
   }
 

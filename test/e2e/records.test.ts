@@ -134,12 +134,15 @@ describe('insight-dump prune', () => {
     'logs/usage/bob/chat/2024-03-05T12-00-00.000000_m_10.0.0.1_vscode-1.json': '{}',
     'logs/usage/alice/chat/2024-03-05T12-00-00.000000_m_10.0.0.1_vscode-1.json.123456': '{"torn',
     'logs/usage/alice/other/2024-03-05.1.ndjson.gz': 'x',
+    'logs/telemetry/telemetry_2024-03-05.ndjson': '{}\n',
   };
   const today = new Date().toISOString().slice(0, 10);
   const KEPT = {
     [`logs/usage/alice/chat/${today}.ndjson`]: '{}\n',
     'logs/usage/alice/chat/2024-03-05-notes.txt': 'mine',
     'logs/metrics/copilot-usage_2024-03-05.json': '{}',
+    [`logs/telemetry/telemetry_${today}.ndjson`]: '{}\n',
+    'logs/telemetry/notes_2024-03-05.ndjson': 'mine',
     'elsewhere/chat/2024-03-05.ndjson': '{}\n',
   };
   const lay = () => {
@@ -158,12 +161,12 @@ describe('insight-dump prune', () => {
     };
     assert.deepEqual(await run('--days', '30', '--dry-run'), [
       0,
-      '3 files with records from more than 30 days ago would be deleted, 0.0 MiB\n',
+      '4 files with records from more than 30 days ago would be deleted, 0.0 MiB\n',
     ]);
     assert.deepEqual(there(folder, OLD), Object.keys(OLD));
     assert.deepEqual(await run('--days', '30'), [
       0,
-      '3 files with records from more than 30 days ago are deleted, 0.0 MiB\n',
+      '4 files with records from more than 30 days ago are deleted, 0.0 MiB\n',
     ]);
     assert.deepEqual(there(folder, OLD), []);
     assert.deepEqual(there(folder, KEPT), Object.keys(KEPT));
@@ -180,10 +183,19 @@ describe('insight-dump prune', () => {
     }
   });
 
+  it('deletes the folder for telemetry when it is empty, and not that for logs', async (t) => {
+    const folder = makeFolder({ 'logs/telemetry/telemetry_2024-03-05.ndjson': '{}\n' });
+    t.after(() => rmSync(folder, { recursive: true }));
+    const cli = new CliProcess({ folder, args: ['prune', '--days', '1'], listenByConfig: true });
+    assert.equal(await cli.ended, 0, cli.output);
+    assert.equal(existsSync(`${folder}/logs/telemetry`), false);
+    assert.equal(existsSync(`${folder}/logs`), true);
+  });
+
   it('is done by the proxy itself, day by day, when it is told for how long records are kept', async (t) => {
     const proxy = await ProxyProcess.start({ folder: lay(), args: ['--set', 'usage.retentionDays=30'] });
     t.after(() => proxy.stop());
-    await proxy.said(/🧹 3 files with records from more than 30 days ago are deleted/);
+    await proxy.said(/🧹 4 files with records from more than 30 days ago are deleted/);
     assert.deepEqual(there(proxy.folder, KEPT), Object.keys(KEPT));
   });
 });

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { readRecords } from '../../core/copilot/record-reader.ts';
 import { ask, askHttp1, basic, curl, openSession, openTunnel, RawConnection } from '../clients.ts';
 import { startFakeCopilot } from '../fake-copilot.ts';
-import { ProxyProcess } from '../proxy-process.ts';
+import { eventually, ProxyProcess } from '../proxy-process.ts';
 import {
   API_HOST,
   CHAT_TURN,
@@ -15,6 +16,8 @@ import {
   GHOST,
   PROXY_HOST,
 } from '../requests.ts';
+import { SECRETS, type Secret } from '../secrets.ts';
+import { envelope, suggestion } from '../telemetry.ts';
 
 const TOKEN = 'tid=5ecre7t0ken;exp=9999999999;sku=seat';
 const PLANTED = ['5ecre7t0ken', 'wr0ng-passw0rd', 'c00kie-secret', 'gho_5ecre7aaaaaaaaaaaaaaaaaaa', 'k3y-in-the-url'];
@@ -118,6 +121,92 @@ describe('the key of the CA', () => {
     assert.ok([...all.keys()].includes('logs/insight-dump.log'));
     assert.equal(statSync(proxy.path('conf/ca.key')).mode & 0o777, 0o600);
   });
+});
+
+describe('secrets of all kinds that masking knows', () => {
+  const ADDONS = ['auth', 'privacy', 'telemetry', 'filter', 'usage', 'metrics'].map((name) => `addons/${name}.ts`);
+  const ALWAYS = { fromMs: 0, untilMs: Number.POSITIVE_INFINITY };
+  const TELEMETRY_HOST = 'telemetry.individual.githubcopilot.com';
+
+  for (const format of ['json', 'ndjson'] as const)
+    it(`are in no file under logs/, of headers, URLs, prompts, answers and telemetry that is recorded in full (${format})`, async (t) => {
+      const texts = SECRETS.map(({ text }) => text);
+      const fake = await startFakeCopilot(() => ({ pieces: texts.join(' and ').match(/[\s\S]{1,9}/g) ?? [] }));
+      t.after(() => fake.close());
+      const options = {
+        auth: { users: ['alice'] },
+        privacy: { mask: true, maskTimeoutMs: 60_000 },
+        telemetry: { mode: 'full' },
+        usage: { format, otherContent: true },
+      };
+      const config = `export default ${JSON.stringify({ addons: ADDONS, options, flowDetail: 1 })};`;
+      const proxy = await ProxyProcess.start({ upstream: fake, config, args: ['-v'] });
+      t.after(() => proxy.stop());
+
+      const { secret: token } = SECRETS[0] as Secret;
+      const jwt = SECRETS.find(({ kind }) => kind === 'JWT')?.secret ?? assert.fail();
+      const headers = {
+        authorization: `Bearer ${jwt}`,
+        cookie: `session=${jwt}`,
+        'x-api-key': token,
+        'user-agent': `x Bearer ${jwt}`,
+        'x-request-id': token,
+        'editor-version': `vscode/${token}`,
+        'vscode-machineid': token,
+        'x-interaction-type': token,
+      };
+      const query = `?access_token=${jwt}&token=${token}`;
+      const prompt = texts.join('\n');
+      for (const [host, path, body] of [
+        [API_HOST, '/chat/completions', chatRequest(prompt)],
+        [API_HOST, '/responses', JSON.stringify({ model: token, input: prompt, stream: true })],
+        [
+          API_HOST,
+          '/v1/messages',
+          JSON.stringify({ messages: [{ role: 'user', content: [{ type: 'text', text: prompt }] }] }),
+        ],
+        [PROXY_HOST, COMPLETIONS_PATH, completionRequest(prompt, { extra: { language: token } })],
+        [TELEMETRY_HOST, '/telemetry', telemetryOf(texts)],
+      ] as const) {
+        const session = await openSession(proxy, 'alice', host);
+        await ask(session, { ':method': 'POST', ':path': `${path}${query}`, ...headers }, body);
+        session.close();
+      }
+      await eventually('the records and the telemetry', async () => {
+        let count = 0;
+        for await (const _ of readRecords(proxy.path('logs'), ALWAYS)) count += 1;
+        return count === 4 && existsSync(proxy.path('logs/telemetry'));
+      });
+      await proxy.stop({ keep: true });
+
+      const files = filesBelow(proxy.path('logs'));
+      const telemetry = files.filter(([name]) => /telemetry_\d{4}-\d\d-\d\d\.ndjson$/.test(name));
+      assert.ok(telemetry.some(([, text]) => text.includes('[masked private key]')));
+      for (const [name, text] of [...files, ['the console', proxy.output] as const]) {
+        if (name.endsWith('user_auth.json')) continue;
+        for (const { kind, secret } of SECRETS)
+          assert.ok(!`${name} ${text}`.includes(secret), `${kind} in ${name}:\n${lineWith(text, secret)}`);
+      }
+      // All of it went to Copilot.
+      for (const { secret } of SECRETS)
+        assert.ok(
+          fake.requests.every(({ body }) => body.toString().includes(JSON.stringify(secret).slice(1, -1))),
+          secret,
+        );
+    });
+
+  /** Where what is asked may stand in it: in texts, in JSON in a text, in names, and beside all of that. */
+  function telemetryOf(texts: readonly string[]): string {
+    const events = texts.flatMap((text) => [
+      envelope({
+        name: 'agent/request.sent',
+        properties: { request_option_input: JSON.stringify([{ content: text }]) },
+      }),
+      envelope({ name: text, properties: { [text]: text }, measurements: { [text]: 1 } }),
+      { [text]: [text, { deep: [text] }] },
+    ]);
+    return JSON.stringify([...events, suggestion('shown', 'python')]);
+  }
 });
 
 function filesBelow(folder: string, encoding: BufferEncoding = 'utf8'): [string, string][] {

@@ -5,6 +5,8 @@ import zlib from 'node:zlib';
 import { BodyReader } from '../../../core/copilot/body-reader.ts';
 import { Headers } from '../../../core/headers.ts';
 import { events } from '../../exchanges.ts';
+import { zstdStored } from '../../property/codings.ts';
+import { eventually } from '../../proxy-process.ts';
 
 const MIB = 1024 * 1024;
 
@@ -30,11 +32,39 @@ function* longStream(bytes: number): Generator<Buffer> {
   yield Buffer.from(events({ last: true }));
 }
 
-const CODERS = { gzip: zlib.gzipSync, br: brotli, deflate: zlib.deflateSync };
+const BROTLI = { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } };
 
 function brotli(content: Buffer): Buffer {
-  return zlib.brotliCompressSync(content, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } });
+  return zlib.brotliCompressSync(content, BROTLI);
 }
+
+interface Coder {
+  readonly coding: string;
+  encode(content: Buffer): Buffer;
+}
+
+const CODERS: Readonly<Record<string, Coder>> = {
+  'not coded': { coding: 'identity', encode: (content) => content },
+  gzip: { coding: 'gzip', encode: (content) => zlib.gzipSync(content, { level: 1 }) },
+  br: { coding: 'br', encode: brotli },
+  'deflate in the format of zlib': {
+    coding: 'deflate',
+    encode: (content) => zlib.deflateSync(content, { level: 1 }),
+  },
+  'raw deflate': { coding: 'deflate', encode: (content) => zlib.deflateRawSync(content, { level: 1 }) },
+  zstd: { coding: 'zstd', encode: zstdStored },
+  'gzip in br': { coding: 'gzip, br', encode: (content) => brotli(zlib.gzipSync(content, { level: 1 })) },
+  'zstd in deflate in gzip': {
+    coding: 'zstd, deflate, gzip',
+    encode: (content) => zlib.gzipSync(zlib.deflateSync(zstdStored(content), { level: 1 }), { level: 1 }),
+  },
+};
+
+/** 100 MiB, a byte for each block of 128 KiB (RFC 8878, section 3.1.1.2.2). */
+const zstdBomb = Buffer.concat([
+  Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58]),
+  ...Array<Buffer>(800).fill(Buffer.from([0x02, 0x00, 0x10, 0x1f])),
+]);
 
 function* chunksOf(wire: Buffer): Generator<Buffer> {
   for (let at = 0; at < wire.length; at += 65_536) yield wire.subarray(at, at + 65_536);
@@ -46,11 +76,10 @@ function bytesOf(body: string | Buffer): Buffer[] {
 }
 
 describe('a body over what is kept', () => {
-  for (const coding of ['identity', 'gzip', 'br', 'deflate'] as const)
-    it(`is read to its last event as ${coding}, and kept no further`, async () => {
+  for (const [name, { coding, encode }] of Object.entries(CODERS))
+    it(`is read to its last event, ${name}, and kept no further`, async () => {
       let last: unknown;
-      const plain = longStream(24 * MIB);
-      const wire = coding === 'identity' ? plain : chunksOf(CODERS[coding](Buffer.concat([...plain])));
+      const wire = chunksOf(encode(Buffer.concat([...longStream(24 * MIB)])));
       const reader = await read(wire, { 'content-encoding': coding }, (event) => {
         last = event;
       });
@@ -78,6 +107,9 @@ describe('a body over what is kept', () => {
     ['br', brotli(Buffer.alloc(100 * MIB))],
     ['deflate', zlib.deflateSync(Buffer.alloc(100 * MIB))],
     ['gzip, gzip', zlib.gzipSync(zlib.gzipSync(Buffer.alloc(100 * MIB)))],
+    ['zstd', zstdBomb],
+    ['zstd, gzip', zlib.gzipSync(zstdBomb)],
+    ['gzip, zstd', zstdBomb],
   ] as const)
     it(`is not unpacked without end as ${coding}`, async () => {
       const reader = await read([bomb], { 'content-encoding': coding });
@@ -91,7 +123,70 @@ describe('a body over what is kept', () => {
   });
 });
 
+describe('an event of a stream', () => {
+  for (const [name, flushed] of [
+    ['gzip', () => zlib.createGzip()],
+    ['br', () => zlib.createBrotliCompress(BROTLI)],
+    ['deflate', () => zlib.createDeflate()],
+    ['deflate, raw', () => zlib.createDeflateRaw()],
+  ] as const)
+    it(`is read when it is here, and not at the end: ${name}`, async () => {
+      const [coding = ''] = name.split(',');
+      const encoder = flushed();
+      await comesByItself(coding, async (event) => {
+        encoder.write(event);
+        await new Promise<void>((done) => encoder.flush(() => done()));
+        return encoder.read() as Buffer;
+      });
+    });
+
+  it('is read when it is here, and not at the end: gzip in br', async () => {
+    const inner = zlib.createGzip();
+    const outer = zlib.createBrotliCompress(BROTLI);
+    await comesByItself('gzip, br', async (event) => {
+      inner.write(event);
+      await new Promise<void>((done) => inner.flush(() => done()));
+      outer.write(inner.read());
+      await new Promise<void>((done) => outer.flush(() => done()));
+      return outer.read() as Buffer;
+    });
+  });
+
+  it('is read when it is here, and not at the end: zstd', async () => {
+    await comesByItself('zstd', async (event) => zstdStored(Buffer.from(event)));
+  });
+
+  async function comesByItself(coding: string, encode: (event: string) => Promise<Buffer>): Promise<void> {
+    const come: unknown[] = [];
+    const reader = new BodyReader(new Headers([['content-encoding', coding]]), (event) => come.push(event));
+    const told = [{ token: 'the first' }, { token: 'the second' }, { token: 'the third' }];
+    for (const [i, event] of told.entries()) {
+      reader.push(await encode(events(event)));
+      await eventually(`event ${i + 1}`, () => come.length > i);
+      assert.deepEqual(come, told.slice(0, i + 1));
+    }
+    await reader.end();
+  }
+});
+
 describe('a body', () => {
+  for (const [name, wire] of [
+    ['gzip', zlib.gzipSync('{"a":1}')],
+    ['br', brotli(Buffer.from('{"a":1}'))],
+    ['deflate', zlib.deflateSync('{"a":1}')],
+  ] as const)
+    it(`is read to its end although something is behind it: ${name}`, async () => {
+      const reader = await read([wire, Buffer.of(0), Buffer.from('more')], { 'content-encoding': name });
+      assert.deepEqual(reader.content, { a: 1 });
+    });
+
+  it('is read as it is when nobody knows its coding', async () => {
+    for (const coding of ['aws-chunked', 'gzip, unknown', 'gzip, gzip, gzip, gzip, gzip'])
+      assert.deepEqual((await read([Buffer.from('{"a":1}')], { 'content-encoding': coding })).content, { a: 1 });
+    const inner = await read([zlib.gzipSync('{"a":1}')], { 'content-encoding': 'unknown, gzip' });
+    assert.deepEqual(inner.content, { a: 1 });
+  });
+
   it('is read as a stream by its beginning, in however small pieces that comes', async () => {
     for (const body of [
       `${' '.repeat(40)}data: 1\n\n`,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { endpointOf, engineOf } from '../../../core/copilot/endpoint.ts';
+import { endpointOf, engineOf, recognize } from '../../../core/copilot/endpoint.ts';
 
 describe('what a request asks for', () => {
   for (const [path, expected] of [
@@ -29,6 +29,28 @@ describe('what a request asks for', () => {
   ] as const) {
     it(`is ${expected ?? 'no use of Copilot'} for ${path}`, () => assert.equal(endpointOf(path)?.endpoint, expected));
   }
+});
+
+describe('what is known and counted as nothing', () => {
+  for (const [path, endpoint] of [
+    ['/embeddings', 'embeddings'],
+    ['/v1/embeddings?x=1', 'embeddings'],
+    ['/embeddings/models', 'embeddings'],
+    ['/models', 'models'],
+    ['/models?path=/chat/completions', 'models'],
+    ['/v1/models/gpt-4.1', 'models'],
+    ['/models/session', 'models'],
+  ] as const)
+    it(`is ${endpoint} for ${path}, which is no use of Copilot`, () => {
+      assert.deepEqual(recognize(path), { endpoint, kind: 'none' });
+      assert.equal(endpointOf(path), undefined);
+    });
+
+  it('is no use that is known, and nothing that is not', () => {
+    assert.deepEqual(recognize('/chat/completions?x=1'), { endpoint: 'chat', kind: 'chat' });
+    for (const path of ['/telemetry', '/copilot_internal/v2/token', '/agents', '/mcp/', '/modelsx'])
+      assert.equal(recognize(path), undefined, path);
+  });
 });
 
 describe('the engine that a path names', () => {

@@ -10,7 +10,7 @@ import type { FlowParts } from '../../kit.ts';
 const decode = (parts: FlowParts) => readExchange(endedFlow(parts));
 
 describe('an exchange', () => {
-  it('is undefined for what is no use of Copilot, and without an answer', async () => {
+  it('is undefined for what is no use of Copilot, and for what is not over', async () => {
     assert.equal(await decode({ url: 'https://api.githubcopilot.com/models' }), undefined);
     assert.equal(await decode({ method: 'GET' }), undefined);
     const flow = endedFlow();
@@ -133,7 +133,8 @@ describe('an exchange', () => {
     const seed = (name: string) =>
       JSON.parse(readFileSync(path.join(import.meta.dirname, `../../fixtures/seed/${name}.json`), 'utf8'));
     for (const [name, kind, editor, language] of [
-      ['usage-chat', 'chat', 'JetBrains-PC-243.22562.220', 'unknown'],
+      // From the code that is in what was asked.
+      ['usage-chat', 'chat', 'JetBrains-PC-243.22562.220', 'python'],
       ['usage-completion', 'completions', 'vscode-1.96.2', 'python'],
     ] as const) {
       const { request, response } = seed(name);
@@ -147,6 +148,7 @@ describe('an exchange', () => {
         },
       });
       assert.deepEqual([exchange?.kind, exchange?.editor, exchange?.language], [kind, editor, language]);
+      assert.equal(exchange?.languageInferred, kind === 'chat');
       assert.deepEqual(exchange?.response, response.content.slice(0, -1));
       assert.equal(exchange?.choices[0]?.finishReason, 'stop');
     }
