@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
-import mockttp from 'mockttp';
+import * as certificates from 'mockttp/dist/util/certificates';
 import { errors } from '../errors.ts';
 import { writeWholeFile } from '../whole-file.ts';
 
@@ -77,7 +77,7 @@ function filesIn(confdir: string): [certFile: string, keyFile: string] {
 
 async function create(confdir: string, permitted: readonly string[] = []): Promise<void> {
   const [certFile, keyFile] = filesIn(confdir);
-  const { cert, key } = await mockttp.generateCACertificate({
+  const { cert, key } = await certificates.generateCACertificate({
     subject: { commonName: 'insight-dump', organizationName: 'insight-dump proxy on this site' },
     ...(permitted.length > 0 && { nameConstraints: { permitted: [...permitted] } }),
   });

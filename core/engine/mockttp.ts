@@ -28,8 +28,12 @@ import type { IncomingMessage } from 'node:http';
 import { Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import mockttp, { type OngoingRequest, type TlsHandshakeFailure } from 'mockttp';
-// As a whole: of a single name that is gone, no test could tell.
+import type { OngoingRequest, TlsHandshakeFailure } from 'mockttp';
+// As wholes: of a single name that is gone, no test could tell.
+import * as matchers from 'mockttp/dist/rules/matchers';
+import * as requestSteps from 'mockttp/dist/rules/requests/request-step-definitions';
+import * as webSocketSteps from 'mockttp/dist/rules/websockets/websocket-step-definitions';
+import * as serving from 'mockttp/dist/server/mockttp-server';
 import * as extensions from 'mockttp/dist/util/socket-extensions';
 import type { Log } from '../addon.ts';
 import { type HeaderPair, Headers } from '../headers.ts';
@@ -104,7 +108,7 @@ export class Interceptor {
 
   static async start(ca: CertificateAuthority, handlers: InterceptorHandlers, log: Log): Promise<Interceptor> {
     keepConsoleClear(log);
-    const proxy = mockttp.getLocal({
+    const proxy = new serving.MockttpServer({
       https: { key: ca.key, cert: ca.cert },
       http2: true,
       recordTraffic: false,
@@ -116,7 +120,7 @@ export class Interceptor {
     const targets = new Targets([server._httpServer, server._http2Server]);
     adapt(server, await makeTlsServer(ca));
 
-    const requestStep = new mockttp.requestSteps.PassThroughStep();
+    const requestStep = new requestSteps.PassThroughStep();
     Object.assign(requestStep, {
       handle: async (request: OngoingRequest, response: NodeResponse) => {
         untrack(response);
@@ -126,7 +130,7 @@ export class Interceptor {
         return undefined;
       },
     });
-    const upgradeStep = new mockttp.webSocketSteps.PassThroughWebSocketStep();
+    const upgradeStep = new webSocketSteps.PassThroughWebSocketStep();
     Object.assign(upgradeStep, {
       handle: async (request: OngoingRequest, socket: net.Socket, head: Buffer) => {
         untrackSocket(socket);
@@ -136,7 +140,7 @@ export class Interceptor {
         return undefined;
       },
     });
-    const always = [new mockttp.matchers.WildcardMatcher()];
+    const always = [new matchers.WildcardMatcher()];
     await proxy.setRequestRules({ matchers: always, steps: [requestStep] });
     await proxy.setWebSocketRules({ matchers: always, steps: [upgradeStep] });
     const interceptor = new Interceptor(server);
