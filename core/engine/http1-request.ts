@@ -61,13 +61,16 @@ export class Http1Request implements UpstreamRequest {
 
   answer(): Promise<UpstreamAnswer> {
     const request = this.#request;
+    let isOver = false;
     return new Promise((resolve, reject) => {
       request.once('response', (answer) => {
+        isOver = true;
         this.#answer = answer;
         resolve(answerOf(answer));
       });
       if (this.#head.upgrades) {
         request.once('upgrade', (answer, socket, head) => {
+          isOver = true;
           socket.on('error', () => {});
           // Whoever speaks another protocol may be silent for as long as it likes.
           (socket as net.Socket).setTimeout(0);
@@ -76,10 +79,14 @@ export class Http1Request implements UpstreamRequest {
         });
       }
       request.once('error', (error) => {
+        isOver = true;
         const isHead = codeOf(error) === 'HPE_HEADER_OVERFLOW';
         reject(Cut.upstream(isHead ? errors.answerHeadTooLarge(MAX_HEAD_BYTES) : error));
       });
-      request.once('close', () => reject(Cut.upstream(new Error('the server closed the connection'))));
+      request.once('close', () => {
+        // Every request closes, most of them with an answer: errors cost too much to be made for nothing.
+        if (!isOver) reject(Cut.upstream(new Error('the server closed the connection')));
+      });
     });
   }
 
