@@ -24,6 +24,7 @@ export const ACTS = `
     '/throw': { websocketMessage: () => { throw new Error('oh no'); } },
     '/kill': { websocketMessage: (flow) => flow.kill() },
     '/nonsense': { websocketMessage: (_flow, message) => { message.content = 'text' as any; } },
+    '/less': { responseHeaders: (flow) => flow.response.headers.delete('sec-websocket-extensions') },
     '/respond': { requestHeaders: (flow) => flow.respond({ status: 418, body: 'teapot' }) },
     '/respond-late': { responseHeaders: (flow) => flow.respond({ status: 403, body: 'no' }) },
     '/status': { responseHeaders: (flow) => { flow.response.status = 403; } },

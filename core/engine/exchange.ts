@@ -1,4 +1,3 @@
-import type net from 'node:net';
 import type { AnsweredFlow, FailedFlow } from '../addon.ts';
 import { BODY_COPY_LIMIT_BYTES } from '../body.ts';
 import { authorityOf, HttpFlow, HttpRequest, HttpResponse } from '../flow.ts';
@@ -11,7 +10,7 @@ import { isBodiless, requestHeaders, upgradeHeaders } from './head.ts';
 import { assertClear, hasBody, type Incoming } from './incoming.ts';
 import { BodyCut, collectBody, relayBody, transformHeld } from './relay.ts';
 import type { Upstream } from './upstream.ts';
-import type { UpstreamAnswer, UpstreamRequest } from './upstream-request.ts';
+import type { Switched, UpstreamAnswer, UpstreamRequest } from './upstream-request.ts';
 
 export interface ExchangeSettings {
   readonly upstream: Upstream;
@@ -40,7 +39,7 @@ export class Exchange {
   /** Ends the wait for a connection to the server. */
   #giveUp: ((cut: Cut) => void) | undefined;
   /** The server's connection, which has left HTTP and is not handed on yet. */
-  #server: net.Socket | undefined;
+  #server: Switched | undefined;
   /** Why it ended early, where that was not noticed by reading or writing. */
   #cut: Cut | undefined;
   #observer: FlowObserver | undefined;
@@ -314,7 +313,7 @@ export class Exchange {
 
   /** Lets go of a server that was ready to speak another protocol. */
   #hangUp(): void {
-    this.#server?.destroy();
+    this.#server?.socket.destroy();
     this.#server = undefined;
   }
 

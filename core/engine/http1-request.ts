@@ -122,6 +122,7 @@ function answerOf(answer: IncomingMessage, switched?: net.Socket): UpstreamAnswe
     httpVersion: answer.httpVersion as Message['httpVersion'],
     body: answer,
     trailers: () => [...Headers.fromFlat(answer.rawTrailers)],
-    ...(switched && { switched }),
+    // Addons may edit the others.
+    ...(switched && { switched: { socket: switched, headers: Headers.fromFlat(answer.rawHeaders) } }),
   };
 }

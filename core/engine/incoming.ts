@@ -1,5 +1,4 @@
 import type { Http2ServerRequest } from 'node:http2';
-import type net from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Client } from '../addon.ts';
 import type { HttpFlow, Target } from '../flow.ts';
@@ -8,6 +7,7 @@ import type { HeaderPair } from '../headers.ts';
 import { Cut } from './cut.ts';
 import type { NodeResponse } from './head.ts';
 import { SERVER_LIMITS } from './server-limits.ts';
+import type { Switched } from './upstream-request.ts';
 
 /** A request as it came from a client, and the streams to read and answer it on. */
 export interface Incoming {
@@ -25,7 +25,7 @@ export interface Incoming {
    * Set where the client asks for another protocol on its connection (RFC 9110, section 7.8). Called with the server's
    * connection when both have agreed on it.
    */
-  readonly switched?: (flow: HttpFlow, server: net.Socket, observer: FlowObserver | undefined) => void;
+  readonly switched?: (flow: HttpFlow, server: Switched, observer: FlowObserver | undefined) => void;
 }
 
 /** `MAX_HEADER_PAIRS` in Node's `_http_common`. */

@@ -10,6 +10,7 @@ import { answerOf } from './cut.ts';
 import { Exchange, type ExchangeSettings } from './exchange.ts';
 import type { Incoming } from './incoming.ts';
 import { endRaw } from './raw-answer.ts';
+import type { Switched } from './upstream-request.ts';
 import { readsWebSockets, WebSocketRelay } from './websocket.ts';
 import { offerDeflateOnly } from './websocket-deflate.ts';
 
@@ -45,13 +46,13 @@ export async function exchangeUpgrade(
   const forget = noticeEnd(socket);
   let agreed = false;
   let relay: WebSocketRelay | undefined;
-  const switched = (flow: HttpFlow, server: net.Socket, observer: FlowObserver | undefined) => {
+  const switched = (flow: HttpFlow, server: Switched, observer: FlowObserver | undefined) => {
     agreed = true;
     forget();
-    const answered = flow.response?.headers;
-    if (reads && answered !== undefined && isWebSocket(answered))
-      relay = new WebSocketRelay({ flow, pin, observer }, socket, server, answered);
-    else join(socket, server);
+    const told = flow.response?.headers;
+    if (reads && told !== undefined && isWebSocket(told))
+      relay = new WebSocketRelay({ flow, pin, observer }, { socket, headers: told }, server);
+    else join(socket, server.socket);
   };
   const stream = bodyOf(socket, Number(headers.get('content-length') ?? 0));
   const asked = { ...request, headers: [...headers], stream, response };

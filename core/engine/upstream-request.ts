@@ -52,5 +52,12 @@ export interface UpstreamAnswer {
   /** Those that came behind the body; ask once it has ended. */
   trailers(): readonly HeaderPair[];
   /** The server's connection, where it has agreed to another protocol. */
-  readonly switched?: Socket;
+  readonly switched?: Switched;
+}
+
+/** A connection on which another protocol is spoken from now on. */
+export interface Switched {
+  readonly socket: Socket;
+  /** Of the 101, as it was sent or received on it. */
+  readonly headers: Headers;
 }

@@ -2,7 +2,7 @@ import type { Buffer } from 'node:buffer';
 import type net from 'node:net';
 import { PerMessageDeflate, Receiver, Sender } from 'ws';
 import { codeOf, messageOf } from '../errors.ts';
-import type { Headers } from '../headers.ts';
+import type { Switched } from './upstream-request.ts';
 import { agreedDeflate } from './websocket-deflate.ts';
 
 /** What comes out of a WebSocket, fragments put together (RFC 6455, section 5). */
@@ -59,11 +59,10 @@ export class WebSocketEnd {
   readonly #deflate: PerMessageDeflate | undefined;
   readonly #sender: Sender;
 
-  /** @param agreed the head of the 101 */
-  constructor(role: WebSocketEnd['role'], socket: net.Socket, agreed: Headers) {
+  constructor(role: WebSocketEnd['role'], { socket, headers }: Switched) {
     this.role = role;
     this.socket = socket;
-    this.#deflate = agreedDeflate(agreed, role, MESSAGE_LIMIT_BYTES);
+    this.#deflate = agreedDeflate(headers, role, MESSAGE_LIMIT_BYTES);
     this.#sender = new Sender(socket, this.#extensions);
   }
 

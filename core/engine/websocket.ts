@@ -1,12 +1,11 @@
-import type net from 'node:net';
 import type { WebSocketClose } from '../addon.ts';
 import type { Chain } from '../chain.ts';
 import type { HttpFlow } from '../flow.ts';
 import type { FlowObserver } from '../flow-observer.ts';
-import type { Headers } from '../headers.ts';
 import type { HookArguments } from '../hooks.ts';
 import type { Pin } from '../pin.ts';
 import { WholeMessage } from '../websocket-message.ts';
+import type { Switched } from './upstream-request.ts';
 import { BadFrames, type Frame, WebSocketEnd } from './websocket-end.ts';
 
 /** How long a WebSocket that one side has closed may take to be closed by the other. */
@@ -47,13 +46,12 @@ export class WebSocketRelay {
   /** Both directions have come to their end. */
   #over = false;
 
-  /** @param agreed the head of the 101 */
-  constructor({ flow, pin, observer }: Watched, client: net.Socket, server: net.Socket, agreed: Headers) {
+  constructor({ flow, pin, observer }: Watched, client: Switched, server: Switched) {
     this.#flow = flow;
     this.#pin = pin;
     this.#observer = observer;
-    this.#client = new WebSocketEnd('client', client, agreed);
-    this.#server = new WebSocketEnd('server', server, agreed);
+    this.#client = new WebSocketEnd('client', client);
+    this.#server = new WebSocketEnd('server', server);
     for (const { role, socket } of [this.#client, this.#server]) {
       // What breaks shows where it is read, too; without a listener it would end the process.
       socket.on('error', () => {});

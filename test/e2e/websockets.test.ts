@@ -197,6 +197,19 @@ describe('a WebSocket whose messages an addon sees', () => {
     assert.deepEqual(await closing(upstream), [1000, 'done']);
   });
 
+  it('is compressed for the server only, when an addon does not tell the client that it agreed', async () => {
+    const { client, upstream } = await connect('/less', true);
+    assert.deepEqual([client.extensions, upstream.extensions], ['', 'permessage-deflate']);
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      from.send('x'.repeat(2_000));
+      assert.equal(String((await once(to, 'message'))[0]), 'x'.repeat(2_000));
+    }
+    client.terminate();
+  });
+
   it('is not compressed for a client that does not offer it', async () => {
     const { client } = await connect('/plain');
     assert.equal(client.extensions, '');

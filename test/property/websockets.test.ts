@@ -70,9 +70,8 @@ describe('a WebSocket relay', () => {
           const agreed = new Headers(extensions === undefined ? [] : [['sec-websocket-extensions', extensions]]);
           const relay = new WebSocketRelay(
             { flow: flowOf(), pin: pinOf(hooked, seed), observer: undefined },
-            clientSide,
-            serverSide,
-            agreed,
+            { socket: clientSide, headers: agreed },
+            { socket: serverSide, headers: agreed },
           );
           const ended = relay.run();
           const [atClient, atServer] = [received(client, false, agreed), received(server, true, agreed)];

@@ -74,8 +74,9 @@ describe('connections to a server of HTTP/2 that refuses requests', () => {
 
   it('are two when many are refused that were the first', async () => {
     await start(refuse);
-    const codes = await Promise.all(Array.from({ length: 20 }, () => ask()));
-    assert.deepEqual(new Set(codes), new Set(['ERR_HTTP2_STREAM_ERROR']));
+    // Some come to the second connection before it has refused one, and some may not.
+    for (const code of await Promise.all(Array.from({ length: 20 }, () => ask())))
+      assert.match(String(code), /^(ERR_HTTP2_STREAM_ERROR|serverRefuses)$/);
     assert.equal(server.connections.length, 2);
   });
 
