@@ -44,6 +44,8 @@ export interface State {
   catchingUp: Promise<void> | undefined;
   /** It has been, to the end. */
   isCaughtUp: boolean;
+  /** Over when days are looked after no more. */
+  lookingAfter: Promise<void> | undefined;
   failing: boolean;
 }
 
@@ -53,6 +55,7 @@ export function firstState(): State {
     days: new Map(),
     earlier: undefined,
     catchingUp: undefined,
+    lookingAfter: undefined,
     isCaughtUp: false,
     failing: false,
   };
