@@ -1,7 +1,6 @@
-import type { Context } from 'insight-dump';
+import { type Context, isTimeZone } from 'insight-dump';
 import { z } from 'zod';
 import type { Day, Use } from './day.ts';
-import { isTimeZone } from './time-zone.ts';
 
 export const options = z.object({
   timeZone: z

@@ -1,12 +1,11 @@
 /** Keeps what is counted: in the journal first, then in the day's file. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describePath, messageOf } from 'insight-dump';
+import { dateIn, describePath, messageOf } from 'insight-dump';
 import type { MetricsContext, OpenDay } from './context.ts';
 import { add, type Use } from './day.ts';
 import { dayFile, metricsFolder, moveAside, readDay, writeDay } from './day-file.ts';
 import { appendJournal, journalDates, journalFile, removeJournal } from './journal.ts';
 import { SAY_INTERVAL_MS, sayCounting } from './presence.ts';
-import { dateIn } from './time-zone.ts';
 
 /** What is counted within this time is written together. So long it can be lost, unless there is a record of it. */
 const WRITE_PAUSE_MS = 200;

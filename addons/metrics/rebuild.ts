@@ -1,11 +1,10 @@
 /** Counts a day again from its records. */
-import { describePath, readRecords } from 'insight-dump';
+import { around, dateIn, describePath, readRecords } from 'insight-dump';
 import { addCell } from './cells.ts';
 import { add, type Day, emptyDay, personOf, useOf } from './day.ts';
 import { dayFile, metricsFolder, moveAside, readDay, writeDay } from './day-file.ts';
 import { appendJournal, idIn, journalFile, readJournal } from './journal.ts';
 import { saidCountingMs } from './presence.ts';
-import { around, dateIn } from './time-zone.ts';
 
 export interface Rebuilt {
   /** Records that were counted. */

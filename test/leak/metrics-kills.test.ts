@@ -9,8 +9,8 @@ import { add, emptyDay, type Use, useOf } from '../../addons/metrics/day.ts';
 import { dayText } from '../../addons/metrics/day-text.ts';
 import { journalDates, journalFile, readJournal } from '../../addons/metrics/journal.ts';
 import { rebuild } from '../../addons/metrics/rebuild.ts';
-import { dateIn } from '../../addons/metrics/time-zone.ts';
 import { readRecords } from '../../core/copilot/record-reader.ts';
+import { dateIn } from '../../core/time-zone.ts';
 import { eventually, makeFolder } from '../proxy-process.ts';
 
 const EXCHANGES = 10_000;
