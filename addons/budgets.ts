@@ -36,6 +36,9 @@ export default defineAddon({
   state: firstState,
   commands: { budgets: budgetsCommand },
 
+  readsWebSocket: (path, { options }: BudgetsContext) =>
+    endpointOf(path) !== undefined && options.limits.some(({ action }) => action === 'refuse'),
+
   async load(ctx: BudgetsContext) {
     const { state } = ctx;
     if (state.day.date === NO_DAY) state.day = (await recoverDay(ctx)) ?? state.day;

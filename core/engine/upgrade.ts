@@ -10,7 +10,7 @@ import { answerOf } from './cut.ts';
 import { Exchange, type ExchangeSettings } from './exchange.ts';
 import type { Incoming } from './incoming.ts';
 import { endRaw } from './raw-answer.ts';
-import { readsWebSockets, WebSocketRelay } from './websocket.ts';
+import { readsWebSocket, WebSocketRelay } from './websocket.ts';
 
 /** A request for another protocol on the same connection (RFC 9110, section 7.8), such as WebSocket. */
 export type UpgradeRequest = Omit<Incoming, 'stream' | 'response' | 'switched'>;
@@ -36,7 +36,7 @@ export async function exchangeUpgrade(
     endRaw(socket, LENGTH_REQUIRED);
     return;
   }
-  const isRead = readsWebSockets(pin.chain) || settings.observers.readsWebSocket(request.path, pin);
+  const isRead = readsWebSocket(request.path, pin.chain) || settings.observers.readsWebSocket(request.path, pin);
   const reads = isWebSocket(headers) && isRead;
   // Not offered, compression is not agreed on: frames then are what they look like.
   if (reads) headers.delete('sec-websocket-extensions');

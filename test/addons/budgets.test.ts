@@ -256,6 +256,17 @@ describe('budgets', () => {
     assert.equal(await status(), 429);
   });
 
+  it('want to read WebSockets only where they could refuse', async () => {
+    const reads = (path: string) => {
+      const [instance = assert.fail()] = (addon as AddonTest).host.pin().chain.takers.websocketMessage;
+      return instance.addon.readsWebSocket?.(path, instance.context);
+    };
+    await begin([{ user: 'alice', turns: 1, action: 'warn' }]);
+    assert.equal(reads('/responses'), false);
+    await addon?.configure({ limits: [{ user: 'alice', turns: 1, action: 'refuse' }] });
+    assert.deepEqual(['/responses?x=1', '/mcp'].map(reads), [true, false]);
+  });
+
   it('refuse a time zone that there is not', async () => {
     await assert.rejects(begin([], { timeZone: 'Mars/Olympus' }), /timeZone.*expected the name of a time zone/);
   });
