@@ -2,10 +2,17 @@
  * Limits what each user may use of Copilot in a day: turns, completions, tokens, credits; of users, groups or everyone.
  * It warns on the log and by a webhook, or refuses with an answer that editors show to the user.
  */
-import { type CopilotEndpoint, defineAddon, type Endpoint, endpointOf, type Flow } from 'insight-dump';
+import {
+  type CopilotEndpoint,
+  dateIn,
+  defineAddon,
+  type Endpoint,
+  endpointOf,
+  type Flow,
+  nextDayMs,
+} from 'insight-dump';
 import { goesOn, letIn, questionKey, reserve, reserved, reserveOnSocket, settle } from './budgets/admissions.ts';
 import { type BudgetsContext, firstState, NO_DAY } from './budgets/context.ts';
-import { dateOf } from './budgets/day.ts';
 import { type Asker, options, type Unit } from './budgets/options.ts';
 import { refusal, refusalText } from './budgets/refusal.ts';
 import { budgetsCommand } from './budgets/standing-text.ts';
@@ -29,8 +36,12 @@ export default defineAddon({
   state: firstState,
   commands: { budgets: budgetsCommand },
 
-  async load({ state, paths, log }: BudgetsContext) {
-    if (state.day.date === NO_DAY) state.day = (await recoverDay(paths, log)) ?? state.day;
+  readsWebSocket: (path, { options }: BudgetsContext) =>
+    endpointOf(path) !== undefined && options.limits.some(({ action }) => action === 'refuse'),
+
+  async load(ctx: BudgetsContext) {
+    const { state } = ctx;
+    if (state.day.date === NO_DAY) state.day = (await recoverDay(ctx)) ?? state.day;
   },
 
   requestHeaders(flow, ctx: BudgetsContext) {
@@ -68,9 +79,9 @@ export default defineAddon({
     const { state, options } = ctx;
     settle(state.admissions, flow);
     if (exchange.keep === 'nothing' || options.limits.length === 0) return;
-    const day = today(state);
+    const day = today(ctx);
     const growth = growthOf(exchange);
-    if (Object.keys(growth).length === 0 || dateOf(exchange.endMs) < day.date) return;
+    if (Object.keys(growth).length === 0 || dateIn(options.timeZone, exchange.endMs) < day.date) return;
     grow(day, askerOf(flow), growth);
     warn(standingsOf(askerOf(flow), options.limits, day), ctx);
     save(ctx);
@@ -116,8 +127,9 @@ function spentOf(flow: Flow, kind: Endpoint['kind'], ctx: BudgetsContext): Stand
 }
 
 /** The first limit that refuses and has nothing left for a request of that kind. */
-function exhausted(flow: Flow, kind: Endpoint['kind'], { state, options }: BudgetsContext): Standing | undefined {
-  const standings = standingsOf(askerOf(flow), options.limits, today(state));
+function exhausted(flow: Flow, kind: Endpoint['kind'], ctx: BudgetsContext): Standing | undefined {
+  const { state, options } = ctx;
+  const standings = standingsOf(askerOf(flow), options.limits, today(ctx));
   return standings.find(({ limit, unit, max, tally }) => {
     if (limit.action !== 'refuse' || !UNITS_OF[kind].includes(unit)) return false;
     const used = tally.used[unit];
@@ -128,9 +140,10 @@ function exhausted(flow: Flow, kind: Endpoint['kind'], { state, options }: Budge
 }
 
 function refuse(flow: Flow, endpoint: CopilotEndpoint, spent: Standing, { options, log }: BudgetsContext): void {
-  const text = refusalText(spent, options.contact, Date.now());
+  const secondsLeft = Math.max(1, Math.ceil((nextDayMs(options.timeZone, Date.now()) - Date.now()) / 1_000));
+  const text = refusalText(spent, options, secondsLeft);
   flow.metadata.uncounted = REFUSED;
-  flow.respond(refusal(endpoint, text, Date.now()));
+  flow.respond(refusal(endpoint, text, secondsLeft));
   log.debug(`${ownSubject(askerOf(flow)).user} is refused: ${text}`);
 }
 

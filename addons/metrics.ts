@@ -8,7 +8,9 @@ import { defineAddon, insightOf, messageOf } from 'insight-dump';
 import { catchUp, endJournal } from './metrics/catching-up.ts';
 import { firstState, type MetricsContext, options } from './metrics/context.ts';
 import { useOf, useOfAcceptance } from './metrics/day.ts';
-import { count, flush, goOn } from './metrics/keeping.ts';
+import { metricsFolder } from './metrics/day-file.ts';
+import { count, flush, goOn, lookAfterDays } from './metrics/keeping.ts';
+import { sayNothing } from './metrics/presence.ts';
 import { reportCommand } from './metrics/report-command.ts';
 
 export default defineAddon({
@@ -19,6 +21,7 @@ export default defineAddon({
 
   running(ctx: MetricsContext) {
     goOn(ctx);
+    ctx.state.lookingAfter = lookAfterDays(ctx);
     ctx.state.catchingUp = catchUp(ctx).catch((error) =>
       ctx.log.error(`cannot look for what an earlier run has not counted: ${messageOf(error)}`, error),
     );
@@ -37,5 +40,7 @@ export default defineAddon({
     await ctx.state.catchingUp;
     await flush(ctx);
     await endJournal(ctx);
+    await ctx.state.lookingAfter;
+    await sayNothing(metricsFolder(ctx.paths.logs));
   },
 });

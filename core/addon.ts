@@ -124,6 +124,11 @@ export interface Addon<Schema extends OptionsSchema = OptionsSchema, State = unk
    */
   authenticates?: boolean;
   /**
+   * Says which WebSockets the WebSocket hooks are for, by their path, when they are asked for; all of them without it.
+   * One that no addon wants to read passes byte by byte. Where another addon does, your hooks are called as well.
+   */
+  readsWebSocket?(path: string, ctx: Context<OptionsOf<Schema>, State>): boolean;
+  /**
    * Commands for the command line: `insight-dump users add alice` runs the command `users` of the first addon in the
    * config that has one, with `['add', 'alice']`. No hook is called for it, and a proxy that runs is not told: what a
    * command is to change there goes by files.

@@ -22,4 +22,5 @@ export { aligned, printable } from './printable.ts';
 export { CREDENTIALS, type CredentialPattern, redact } from './redact.ts';
 export { describePath } from './stack.ts';
 export { Stamps } from './stamps.ts';
+export { around, dateIn, isDate, isTimeZone, nextDayMs } from './time-zone.ts';
 export { writeWholeFile } from './whole-file.ts';

@@ -18,6 +18,10 @@ const FIELDS: Readonly<Record<string, { readonly expected: string; is(value: unk
     expected: 'an object of functions',
     is: (value) => typeof value === 'object' && Object.values(value ?? {}).every((each) => typeof each === 'function'),
   },
+  readsWebSocket: {
+    expected: 'a function that says true or false of a path',
+    is: (value) => typeof value === 'function',
+  },
   authenticates: { expected: 'true or false', is: (value) => typeof value === 'boolean' },
 };
 

@@ -1,3 +1,4 @@
+import { isTimeZone } from 'insight-dump';
 import { z } from 'zod';
 
 const amount = z.number().positive();
@@ -48,7 +49,12 @@ export const options = z.object({
   limits: z
     .array(limit)
     .default([])
-    .describe('what users may use each day (UTC); the strictest of those that fit a user decides'),
+    .describe('what users may use each day; the strictest of those that fit a user decides'),
+  timeZone: z
+    .string()
+    .refine(isTimeZone, 'expected the name of a time zone, as in UTC or Europe/Berlin')
+    .default('UTC')
+    .describe('in which days begin and end, by its IANA name'),
   webhook: z
     .url({ protocol: /^https?$/, error: 'expected an http:// or https:// URL' })
     .refine((url) => !URL.canParse(url) || new URL(url).username + new URL(url).password === '', {

@@ -1,12 +1,16 @@
 import type { Answer, CopilotEndpoint } from 'insight-dump';
-import { secondsLeft } from './day.ts';
+import type { BudgetsOptions } from './options.ts';
 import { describeLimit, type Standing } from './standings.ts';
 
 /** For people: what is used up, and when it is there again. */
-export function refusalText(standing: Standing, contact: string | undefined, nowMs: number): string {
-  const minutes = Math.ceil(secondsLeft(nowMs) / 60);
+export function refusalText(
+  standing: Standing,
+  { contact, timeZone }: Pick<BudgetsOptions, 'contact' | 'timeZone'>,
+  secondsLeft: number,
+): string {
+  const minutes = Math.ceil(secondsLeft / 60);
   const left = minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-  const text = `Today's Copilot budget is used up: ${describeLimit(standing)}. It starts anew at 00:00 UTC, in ${left}.`;
+  const text = `Today's Copilot budget is used up: ${describeLimit(standing)}. It starts anew at 00:00 ${timeZone}, in ${left}.`;
   return contact === undefined ? text : `${text} ${contact}`;
 }
 
@@ -17,13 +21,13 @@ export function refusalText(standing: Standing, contact: string | undefined, now
  *
  * https://platform.openai.com/docs/guides/error-codes, https://docs.claude.com/en/api/errors
  */
-export function refusal(endpoint: CopilotEndpoint, message: string, nowMs: number): Answer {
+export function refusal(endpoint: CopilotEndpoint, message: string, secondsLeft: number): Answer {
   const error = { message, type: 'rate_limit_error', param: null, code: 'budget_exceeded' };
   return {
     status: 429,
     headers: {
       'content-type': 'application/json',
-      'retry-after': String(secondsLeft(nowMs)),
+      'retry-after': String(secondsLeft),
       'x-should-retry': 'false',
       'x-insight-dump': 'BUDGET',
     },

@@ -1,12 +1,11 @@
-import { aligned, type CommandContext, printable } from 'insight-dump';
+import { aligned, type CommandContext, dateIn, printable } from 'insight-dump';
 import { NO_DAY } from './context.ts';
-import { dateOf } from './day.ts';
 import { type Asker, type BudgetsOptions, UNITS, type Unit } from './options.ts';
 import { standingsOf } from './standings.ts';
 import { type Day, newDay, type Subject, type Tally, tallyOf } from './tallies.ts';
 import { readDay } from './tally-file.ts';
 
-const USAGE = 'insight-dump budgets    what each user, and all of a shared limit, have used today (UTC), and may use\n';
+const USAGE = 'insight-dump budgets    what each user, and all of a shared limit, have used today, and may use\n';
 
 export async function budgetsCommand(
   args: readonly string[],
@@ -15,13 +14,14 @@ export async function budgetsCommand(
   if (args[0] === '--help' || args[0] === '-h') return USAGE;
   if (args.length > 0) throw usage('expected nothing more');
   const day = (await readDay(paths)) ?? newDay(NO_DAY);
-  return standingText(day.date === dateOf(Date.now()) ? day : newDay(dateOf(Date.now())), options.limits);
+  const date = dateIn(options.timeZone, Date.now());
+  return standingText(day.date === date ? day : newDay(date), options);
 }
 
 type Maxima = Partial<Record<Unit, number>>;
 
 /** The day as a table. */
-export function standingText(day: Day, limits: BudgetsOptions['limits']): string {
+export function standingText(day: Day, { limits, timeZone }: Pick<BudgetsOptions, 'limits' | 'timeZone'>): string {
   const groupsOf = new Map<string, readonly string[]>();
   // Who is named in a limit is there from the beginning of the day.
   for (const { user } of limits) if (user !== undefined) groupsOf.set(user, []);
@@ -37,7 +37,7 @@ export function standingText(day: Day, limits: BudgetsOptions['limits']): string
     }),
   ]);
   const table = aligned([['WHO', ...UNITS.map((unit) => unit.toUpperCase())], ...rows]);
-  return [`${day.date} (UTC)`, ...table].map((line) => `${line}\n`).join('');
+  return [`${day.date} (${timeZone})`, ...table].map((line) => `${line}\n`).join('');
 }
 
 /** The strictest limit of each unit, by whose use counts against it: each user's, then those that are shared. */

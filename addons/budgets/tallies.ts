@@ -1,5 +1,4 @@
-import type { CopilotExchange } from 'insight-dump';
-import { dateOf } from './day.ts';
+import { type CopilotExchange, dateIn } from 'insight-dump';
 import { type Asker, UNITS, type Unit } from './options.ts';
 
 /** Whose use is added up: one user's, that of all in a group together, or everybody's. */
@@ -16,7 +15,7 @@ export interface Tally {
 }
 
 export interface Day {
-  /** In UTC. */
+  /** As in `2026-11-25`; such dates are in the order of time when they are compared as text. */
   readonly date: string;
   /** By {@link keyOf}. */
   readonly tallies: Map<string, Tally>;
@@ -26,9 +25,9 @@ export function newDay(date: string): Day {
   return { date, tallies: new Map() };
 }
 
-/** The day that it is. A clock that is put back does not bring back yesterday. */
-export function today(state: { day: Day }): Day {
-  const date = dateOf(Date.now());
+/** The day that it is. A clock that is put back, or another time zone, does not bring back yesterday. */
+export function today({ state, options }: { state: { day: Day }; options: { timeZone: string } }): Day {
+  const date = dateIn(options.timeZone, Date.now());
   if (date > state.day.date) state.day = newDay(date);
   return state.day;
 }

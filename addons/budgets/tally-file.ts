@@ -2,14 +2,14 @@
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf, describePath, type Log, messageOf, type Paths, writeWholeFile } from 'insight-dump';
+import { codeOf, dateIn, describePath, messageOf, type Paths, writeWholeFile } from 'insight-dump';
 import { z } from 'zod';
 import type { BudgetsContext } from './context.ts';
-import { dateOf } from './day.ts';
 import { type Day, keyOf, newDay, newTally } from './tallies.ts';
 
 /** What is counted within this time is written together; no more than that is lost if the process is killed. */
 const SAVE_AFTER_MS = 200;
+const DAY_MS = 86_400_000;
 
 const used = z.number().min(0);
 const FILE = z.object({
@@ -49,11 +49,11 @@ export async function readDay(paths: Paths): Promise<Day | undefined> {
 }
 
 /** The same; but a damaged file is moved aside, and what was used before is forgotten. @throws when it cannot be read */
-export async function recoverDay(paths: Paths, log: Log): Promise<Day | undefined> {
+export async function recoverDay({ paths, log, options }: BudgetsContext): Promise<Day | undefined> {
   try {
     const day = await readDay(paths);
-    // Written while the clock was wrong, it would stay the day for long.
-    return day !== undefined && day.date > dateOf(Date.now()) ? undefined : day;
+    // Written while the clock was wrong, it would stay the day for long; in another time zone, it is tomorrow at most.
+    return day !== undefined && day.date > dateIn(options.timeZone, Date.now() + DAY_MS) ? undefined : day;
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof z.ZodError)) throw error;
     const file = fileOf(paths);

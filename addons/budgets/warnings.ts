@@ -25,7 +25,7 @@ function tell(standing: Standing, at: number, ctx: BudgetsContext): void {
   const isRefused = limit.action === 'refuse' && used >= max;
   const percent = Math.floor((used / max) * 100);
   const name = 'everyone' in tally.subject ? 'everyone' : keyOf(tally.subject);
-  const rest = isRefused ? '; more is refused until 00:00 UTC' : '';
+  const rest = isRefused ? `; more is refused until 00:00 ${ctx.options.timeZone}` : '';
   const text = `${isRefused ? '⛔' : '⚠️ '} ${name} has used ${percent}% of ${describeLimit(standing)}${rest}`;
   ctx.log.warn(text);
   post({ text, date: ctx.state.day.date, ...tally.subject, unit, used, max, at, action: limit.action }, ctx);

@@ -5,13 +5,12 @@
  * each that has a record and is not in them is counted now. So records are looked through from shortly before the last
  * line of the last journal on: which is little, however the earlier run ended.
  */
-import { readRecords } from 'insight-dump';
+import { around, dateIn, readRecords } from 'insight-dump';
 import type { MetricsContext } from './context.ts';
 import { useOf } from './day.ts';
 import { dayDates, metricsFolder } from './day-file.ts';
 import { appendJournal, idIn, journalDates, journalFile, readJournal } from './journal.ts';
 import { count, settle } from './keeping.ts';
-import { around, dateIn } from './time-zone.ts';
 
 /** Nothing is as long on its way from its end to the counts: hooks have time limits. */
 const LONGEST_WAY_MS = 3_600_000;

@@ -1,7 +1,6 @@
-import type { Context } from 'insight-dump';
+import { type Context, isTimeZone } from 'insight-dump';
 import { z } from 'zod';
 import type { Day, Use } from './day.ts';
-import { isTimeZone } from './time-zone.ts';
 
 export const options = z.object({
   timeZone: z
@@ -44,6 +43,8 @@ export interface State {
   catchingUp: Promise<void> | undefined;
   /** It has been, to the end. */
   isCaughtUp: boolean;
+  /** Over when days are looked after no more. */
+  lookingAfter: Promise<void> | undefined;
   failing: boolean;
 }
 
@@ -53,6 +54,7 @@ export function firstState(): State {
     days: new Map(),
     earlier: undefined,
     catchingUp: undefined,
+    lookingAfter: undefined,
     isCaughtUp: false,
     failing: false,
   };

@@ -1,11 +1,11 @@
 /** Keeps what is counted: in the journal first, then in the day's file. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describePath, messageOf } from 'insight-dump';
+import { dateIn, describePath, messageOf } from 'insight-dump';
 import type { MetricsContext, OpenDay } from './context.ts';
 import { add, type Use } from './day.ts';
 import { dayFile, metricsFolder, moveAside, readDay, writeDay } from './day-file.ts';
 import { appendJournal, journalDates, journalFile, removeJournal } from './journal.ts';
-import { dateIn } from './time-zone.ts';
+import { SAY_INTERVAL_MS, sayCounting } from './presence.ts';
 
 /** What is counted within this time is written together. So long it can be lost, unless there is a record of it. */
 const WRITE_PAUSE_MS = 200;
@@ -60,7 +60,7 @@ function hasMore({ backlog, dirty }: OpenDay): boolean {
 
 /** Writes until it is all written. What cannot be is kept and tried again, until the addon ends. */
 async function keepWriting(day: OpenDay, ctx: MetricsContext): Promise<void> {
-  const { state, log, signal, paths, options } = ctx;
+  const { state, log, signal, paths } = ctx;
   const file = describePath(dayFile(metricsFolder(paths.logs), day.date));
   while (hasMore(day)) {
     const sinceMs = performance.now();
@@ -80,10 +80,29 @@ async function keepWriting(day: OpenDay, ctx: MetricsContext): Promise<void> {
   }
   // In one go with the look above: what is counted from here on begins to write anew.
   day.writing = undefined;
-  const isOver = day.date < dateIn(options.timeZone, Date.now());
-  if (!isOver || hasMore(day)) return;
-  state.days.delete(day.date);
-  await removeOldJournals(ctx).catch((error) => log.warn(`cannot remove old journals: ${messageOf(error)}`, error));
+  await forgetDays(ctx);
+}
+
+/** As long as this instance lives: says which days are counted, and forgets those that are over. */
+export async function lookAfterDays(ctx: MetricsContext): Promise<void> {
+  const { state, log, signal, paths } = ctx;
+  while (!signal.aborted) {
+    await forgetDays(ctx);
+    await sayCounting(metricsFolder(paths.logs), [...state.days.keys()]).catch((error) =>
+      log.debug(`cannot say which days are counted: ${messageOf(error)}`, error),
+    );
+    await sleep(SAY_INTERVAL_MS, undefined, { signal, ref: false }).catch(() => {});
+  }
+}
+
+/** Those that are over and written. */
+async function forgetDays(ctx: MetricsContext): Promise<void> {
+  const { state, options, log } = ctx;
+  const today = dateIn(options.timeZone, Date.now());
+  const over = [...state.days.values()].filter((day) => day.date < today && !hasMore(day) && day.writing === undefined);
+  for (const { date } of over) state.days.delete(date);
+  if (over.length > 0)
+    await removeOldJournals(ctx).catch((error) => log.warn(`cannot remove old journals: ${messageOf(error)}`, error));
 }
 
 async function write(day: OpenDay, ctx: MetricsContext): Promise<void> {
@@ -110,7 +129,9 @@ async function write(day: OpenDay, ctx: MetricsContext): Promise<void> {
 }
 
 async function open(day: OpenDay, folder: string, ctx: MetricsContext): Promise<void> {
-  const { log } = ctx;
+  const { log, state } = ctx;
+  // Before the file is read: from here on, nobody else may write it.
+  await sayCounting(folder, [...state.days.keys()]);
   const {
     day: counts,
     journal,

@@ -1,10 +1,10 @@
 /** Counts a day again from its records. */
-import { readRecords } from 'insight-dump';
+import { around, dateIn, describePath, readRecords } from 'insight-dump';
 import { addCell } from './cells.ts';
 import { add, type Day, emptyDay, personOf, useOf } from './day.ts';
-import { metricsFolder, moveAside, readDay, writeDay } from './day-file.ts';
+import { dayFile, metricsFolder, moveAside, readDay, writeDay } from './day-file.ts';
 import { appendJournal, idIn, journalFile, readJournal } from './journal.ts';
-import { around, dateIn } from './time-zone.ts';
+import { saidCountingMs } from './presence.ts';
 
 export interface Rebuilt {
   /** Records that were counted. */
@@ -14,12 +14,21 @@ export interface Rebuilt {
 }
 
 /**
- * Writes the file of a day anew. Of what is in the old one, that remains which no record tells: what editors told of
- * completions.
+ * Writes the file of a day anew: from its records, and where there are none, from its journal. Of what is in the old one,
+ * that remains which no record tells: what editors told of completions.
  *
- * @throws when there are no records of that day, and then leaves everything as it is
+ * @throws when less would be counted than was, or nothing, and when a proxy is counting that day; then everything is left
+ *   as it is
  */
 export async function rebuild(logs: string, date: string, timeZone: string): Promise<Rebuilt> {
+  const folder = metricsFolder(logs);
+  const saidMs = await saidCountingMs(folder, date);
+  if (saidMs !== undefined) {
+    const ago = `${Math.round(saidMs / 1_000)} s ago`;
+    throw new Error(
+      `a proxy is counting ${date} (it said so ${ago}), and would overwrite what is counted here: stop it first, or wait until the day is over`,
+    );
+  }
   const day = emptyDay(date);
   const ids = new Set<string>();
   const records = readRecords(logs, around(date));
@@ -29,9 +38,14 @@ export async function rebuild(logs: string, date: string, timeZone: string): Pro
     const use = useOf(insight);
     if (use !== undefined) add(day, use);
   }
-  if (ids.size === 0) throw new Error(`there are no records of ${date} to count; its metrics are left as they are`);
-  const folder = metricsFolder(logs);
+  const counted = exchangesIn(day) + (await addUnrecorded(journalFile(folder, date), ids, day, timeZone));
+  if (ids.size === 0 && counted === 0)
+    throw new Error(`there are no records of ${date} to count; its metrics are left as they are`);
   const before = await readDay(folder, date, moveAside);
+  if (counted < exchangesIn(before.day))
+    throw new Error(
+      `of ${exchangesIn(before.day)} exchanges that were counted on ${date}, there are records of ${counted}: the others were deleted or never recorded; its metrics are left as they are. To count those ${counted}, move ${describePath(dayFile(folder, date))} away first`,
+    );
   keepUnrecorded(before.day, day);
   await noteIds(journalFile(folder, date), ids);
   await writeDay(folder, day, { timeZone, journal: before.journal });
@@ -51,6 +65,23 @@ async function noteIds(journal: string, ids: ReadonlySet<string>): Promise<void>
       journal,
       [...missing].map((id) => ({ rebuiltWith: id })),
     );
+}
+
+/** Adds what the journal tells and no record does; returns how many exchanges that is. */
+async function addUnrecorded(journal: string, ids: ReadonlySet<string>, day: Day, timeZone: string): Promise<number> {
+  let added = 0;
+  for await (const line of readJournal(journal)) {
+    if (!('n' in line) || line.use.cell.exchanges === 0 || ids.has(line.use.id)) continue;
+    if (dateIn(timeZone, line.use.endMs) !== day.date) continue;
+    add(day, line.use);
+    added += line.use.cell.exchanges;
+  }
+  return added;
+}
+
+function exchangesIn({ users }: Day): number {
+  const cells = [...users.values()].flatMap((person) => [...person.cells.values()]);
+  return cells.reduce((sum, { exchanges }) => sum + exchanges, 0);
 }
 
 function keepUnrecorded(from: Day, into: Day): void {

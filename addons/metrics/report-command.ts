@@ -1,6 +1,6 @@
 /** `insight-dump report`: what has been counted, and how it is counted again. */
 import { parseArgs } from 'node:util';
-import { type CommandContext, describePath, messageOf } from 'insight-dump';
+import { type CommandContext, dateIn, describePath, isDate, messageOf } from 'insight-dump';
 import type { MetricsOptions } from './context.ts';
 import { absorb, type Day, emptyDay } from './day.ts';
 import { dayDates, dayFile, metricsFolder, readDay } from './day-file.ts';
@@ -9,7 +9,6 @@ import { journalDates } from './journal.ts';
 import { rebuild } from './rebuild.ts';
 import { DIMENSIONS, type Dimension, rowsOf } from './report-rows.ts';
 import { csvText, jsonText, tableText } from './report-text.ts';
-import { dateIn, isDate } from './time-zone.ts';
 
 const USAGE = `insight-dump report [DAY]           print what was counted on a day: 2026-01-31; today if it is not said
   --from DAY --to DAY               of several days: from the first one, and to today, where one is not said

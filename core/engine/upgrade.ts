@@ -11,7 +11,7 @@ import { Exchange, type ExchangeSettings } from './exchange.ts';
 import type { Incoming } from './incoming.ts';
 import { endRaw } from './raw-answer.ts';
 import type { Switched } from './upstream-request.ts';
-import { readsWebSockets, WebSocketRelay } from './websocket.ts';
+import { readsWebSocket, WebSocketRelay } from './websocket.ts';
 import { offerDeflateOnly } from './websocket-deflate.ts';
 
 /** A request for another protocol on the same connection (RFC 9110, section 7.8), such as WebSocket. */
@@ -38,7 +38,7 @@ export async function exchangeUpgrade(
     endRaw(socket, LENGTH_REQUIRED);
     return;
   }
-  const isRead = readsWebSockets(pin.chain) || settings.observers.readsWebSocket(request.path, pin);
+  const isRead = readsWebSocket(request.path, pin.chain) || settings.observers.readsWebSocket(request.path, pin);
   const reads = isWebSocket(headers) && isRead;
   if (reads) offerDeflateOnly(headers);
   const response = responseOn(socket, request.method);

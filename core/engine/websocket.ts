@@ -1,5 +1,5 @@
 import type { WebSocketClose } from '../addon.ts';
-import type { Chain } from '../chain.ts';
+import type { Chain, Instance } from '../chain.ts';
 import type { HttpFlow } from '../flow.ts';
 import type { FlowObserver } from '../flow-observer.ts';
 import type { HookArguments } from '../hooks.ts';
@@ -19,9 +19,18 @@ const INTERNAL_ERROR = 1011;
 const WEBSOCKET_HOOKS = ['websocketStart', 'websocketMessage', 'websocketEnd'] as const;
 type WebSocketHook = (typeof WEBSOCKET_HOOKS)[number];
 
-/** Whether some addon wants to know what is said on WebSockets. */
-export function readsWebSockets({ takers }: Chain): boolean {
-  return WEBSOCKET_HOOKS.some((hook) => takers[hook].length > 0);
+/** Whether some addon wants to know what is said on a WebSocket at that path. */
+export function readsWebSocket(path: string, { takers }: Chain): boolean {
+  return WEBSOCKET_HOOKS.some((hook) => takers[hook].some((instance) => isReadBy(instance, path)));
+}
+
+/** An addon that fails to say so has hooks that would like to be called. */
+function isReadBy({ addon, context }: Instance, path: string): boolean {
+  try {
+    return addon.readsWebSocket?.(path, context) ?? true;
+  } catch {
+    return true;
+  }
 }
 
 /** The flow that a WebSocket began as, and who looks on. */

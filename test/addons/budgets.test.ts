@@ -235,6 +235,42 @@ describe('budgets', () => {
     assert.equal(await status(), 429);
   });
 
+  it('begin anew at midnight in the time zone that is set, also when clocks change', async (t) => {
+    const setTime = setClock(t);
+    setTime('2026-10-24T22:00:00.000Z');
+    await begin([{ user: 'alice', turns: 1, action: 'refuse' }], { timeZone: 'Europe/Berlin' });
+    assert.equal(await status(), 200);
+    const { received } = await ask();
+    // That day has 25 hours.
+    assert.equal(received?.headers.get('retry-after'), '90000');
+    assert.match(received?.body ?? '', /starts anew at 00:00 Europe\/Berlin, in 25 h 0 min/);
+    setTime('2026-10-25T22:59:59.000Z');
+    assert.equal(await status(), 429);
+    setTime('2026-10-25T23:00:00.000Z');
+    assert.deepEqual(await statuses({}, {}), [200, 429]);
+    assert.match(warnings()[0] ?? '', /more is refused until 00:00 Europe\/Berlin$/);
+    await addon?.stop();
+    assert.equal(JSON.parse(readFileSync(file(), 'utf8')).date, '2026-10-26');
+    // Where it is still yesterday, what has been used is not forgotten.
+    await begin([{ user: 'alice', turns: 1, action: 'refuse' }], { timeZone: 'America/New_York' });
+    assert.equal(await status(), 429);
+  });
+
+  it('want to read WebSockets only where they could refuse', async () => {
+    const reads = (path: string) => {
+      const [instance = assert.fail()] = (addon as AddonTest).host.pin().chain.takers.websocketMessage;
+      return instance.addon.readsWebSocket?.(path, instance.context);
+    };
+    await begin([{ user: 'alice', turns: 1, action: 'warn' }]);
+    assert.equal(reads('/responses'), false);
+    await addon?.configure({ limits: [{ user: 'alice', turns: 1, action: 'refuse' }] });
+    assert.deepEqual(['/responses?x=1', '/mcp'].map(reads), [true, false]);
+  });
+
+  it('refuse a time zone that there is not', async () => {
+    await assert.rejects(begin([], { timeZone: 'Mars/Olympus' }), /timeZone.*expected the name of a time zone/);
+  });
+
   it('go on over a restart and over a reload, without a second warning', async () => {
     await begin([{ user: 'alice', turns: 2, action: 'refuse' }], {});
     await ask();

@@ -26,6 +26,37 @@ describe('a WebSocket whose messages no addon sees', () => {
   });
 });
 
+describe('a WebSocket that an addon may want to read', () => {
+  it('passes byte by byte unless the addon says so of its path', async (t) => {
+    const script = `
+      import { defineAddon } from 'insight-dump';
+      export default defineAddon({
+        readsWebSocket: (path) => path === '/read?x=1',
+        websocketMessage: (_flow, message) => { message.text = 'read ' + message.text; },
+      });
+    `;
+    const fake = await startFakeCopilot();
+    const server = new WebSocketUpstream(fake);
+    const proxy = await ProxyProcess.start({
+      upstream: fake,
+      config: config('pick.ts'),
+      files: { 'pick.ts': script },
+    });
+    t.after(() => Promise.all([proxy.stop(), fake.close()]));
+    for (const [path, expected, extensions] of [
+      ['/other', 'hi', /permessage-deflate/],
+      ['/read?x=1', 'read hi', /^$/],
+    ] as const) {
+      const client = await openWebSocket(proxy, path);
+      const received = messagesOf(server.sockets.at(-1) as WebSocket);
+      client.send('hi');
+      await eventually('the message', () => received.length === 1);
+      assert.deepEqual(received.map(String), [expected]);
+      assert.match(client.extensions, extensions);
+    }
+  });
+});
+
 describe('an open WebSocket', () => {
   const DRAIN_MS = 2_000;
   /** No test waits for that. */

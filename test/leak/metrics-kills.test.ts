@@ -9,8 +9,8 @@ import { add, emptyDay, type Use, useOf } from '../../addons/metrics/day.ts';
 import { dayText } from '../../addons/metrics/day-text.ts';
 import { journalDates, journalFile, readJournal } from '../../addons/metrics/journal.ts';
 import { rebuild } from '../../addons/metrics/rebuild.ts';
-import { dateIn } from '../../addons/metrics/time-zone.ts';
 import { readRecords } from '../../core/copilot/record-reader.ts';
+import { dateIn } from '../../core/time-zone.ts';
 import { eventually, makeFolder } from '../proxy-process.ts';
 
 const EXCHANGES = 10_000;
@@ -135,8 +135,12 @@ describe('metrics of a process that is killed again and again', () => {
     assert.deepEqual(filesIn(logs), filesOf(uses));
     const records = await recorded(logs);
     t.diagnostic(`${uses.length} counted, ${killed} of them before the last kill; ${records.size} recorded`);
-    for (const date of filesIn(logs).keys()) await rebuild(logs, date, 'UTC');
-    assert.deepEqual(filesIn(logs), filesOf(uses.filter(({ id }) => records.has(id))));
+    const dates = [...filesIn(logs).keys()];
+    for (const date of dates) await rebuild(logs, date, 'UTC');
+    assert.deepEqual(filesIn(logs), filesOf(uses), 'what has no record is in the journal');
+    rmSync(path.join(logs, 'metrics'), { recursive: true });
+    for (const date of dates) await rebuild(logs, date, 'UTC');
+    assert.deepEqual(filesIn(logs), filesOf(uses.filter(({ id }) => records.has(id))), 'records alone');
   });
 
   it('without records, are all that was in the journal when it was killed', async (t) => {

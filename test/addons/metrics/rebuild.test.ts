@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { add, emptyDay, type Use, useOf, useOfAcceptance } from '../../../addons/metrics/day.ts';
 import { writeDay } from '../../../addons/metrics/day-file.ts';
+import { appendJournal, journalFile } from '../../../addons/metrics/journal.ts';
 import { rebuild } from '../../../addons/metrics/rebuild.ts';
+import metrics from '../../../addons/metrics.ts';
 import type { Insight } from '../../../core/copilot/record.ts';
 import { isoMicros } from '../../../core/copilot/record.ts';
-import { makeFolder } from '../../proxy-process.ts';
+import { makeFlow, testAddon } from '../../kit.ts';
+import { eventually, makeFolder } from '../../proxy-process.ts';
 import { insight } from './insights.ts';
 
 const DATE = '2026-01-31';
+const ANSWER = '{"choices":[{"index":0,"text":"x","finish_reason":"stop"}]}';
 
 describe('a day that is counted again', () => {
   let logs: string;
@@ -60,16 +64,92 @@ describe('a day that is counted again', () => {
     assert.equal(JSON.parse(read()).insight.time_zone, 'Europe/Berlin');
   });
 
-  it('keeps what no record tells, and nothing else', async () => {
+  it('keeps what editors told of completions', async () => {
     const told = { id: 'told', user: 'alice', groups: [], endMs: 0, editor: 'vscode-1', language: 'python' };
     const acceptance = useOfAcceptance({ ...told, shown: 3, accepted: 2, rejected: 1, acceptedLines: 7 });
     record(insight());
     const day = emptyDay(DATE);
-    for (const use of [acceptance, useOf(insight({ id: 'not recorded' })), useOf(insight())]) add(day, use as Use);
+    for (const use of [acceptance, useOf(insight())]) add(day, use as Use);
     await writeDay(folder(), day, { timeZone: 'UTC', journal: 0 });
     await rebuild(logs, DATE, 'UTC');
     const { alice } = JSON.parse(read()).usage;
     assert.deepEqual([alice.chat_turns, alice.insight.acceptance.accepted], [1, 2]);
+  });
+
+  it('has what is in the journal and has no record', async () => {
+    const some = ['one', 'two', 'three'].map((id) => insight({ id }));
+    record(some[0] as Insight);
+    const live = await write(...some);
+    await appendJournal(
+      journalFile(folder(), DATE),
+      some.map((each, i) => ({ n: i + 1, use: useOf(each) as Use })),
+    );
+    await writeDay(folder(), emptyDay(DATE), { timeZone: 'UTC', journal: 0 });
+    assert.deepEqual(await rebuild(logs, DATE, 'UTC'), { records: 1, skipped: 0 });
+    assert.equal(read().replace('"journal": 3', '"journal": 0'), live);
+  });
+
+  it('is left as it is when more was counted than is recorded', async () => {
+    const live = await write(
+      insight(),
+      insight({ id: 'pruned' }),
+      insight({ id: 'failed', outcome: 'failed', as: 'nothing' }),
+    );
+    const file = record(insight());
+    await assert.rejects(
+      rebuild(logs, DATE, 'UTC'),
+      /^Error: of 3 exchanges that were counted on 2026-01-31, there are records of 1: .* move \S+copilot-usage_2026-01-31\.json away first$/,
+    );
+    assert.equal(read(), live);
+    rmSync(file);
+    await assert.rejects(rebuild(logs, DATE, 'UTC'), /^Error: there are no records/);
+    record(insight());
+    rmSync(folder(), { recursive: true });
+    assert.deepEqual(await rebuild(logs, DATE, 'UTC'), { records: 1, skipped: 0 });
+  });
+
+  it('is left as it is, with the numbers of the seed', async () => {
+    const seed = readFileSync(path.join(import.meta.dirname, '../../fixtures/seed/metrics-day.json'), 'utf8');
+    mkdirSync(folder());
+    writeFileSync(path.join(folder(), `copilot-usage_${DATE}.json`), seed);
+    record(insight());
+    await assert.rejects(
+      rebuild(logs, DATE, 'UTC'),
+      /exchanges that were counted on 2026-01-31, there are records of 1/,
+    );
+    assert.equal(read(), seed);
+  });
+
+  it('is left as it is while a proxy is counting it', async (t) => {
+    const today = new Date().toISOString().slice(0, 10);
+    const counting = await testAddon(metrics, { logs });
+    t.after(() => counting.stop());
+    const url = 'https://api.githubcopilot.com/chat/completions';
+    await counting.run(makeFlow({ url, method: 'POST', response: { body: ANSWER } }));
+    record(insight({ endMs: Date.now() }));
+    await eventually('the count', () => existsSync(path.join(folder(), `copilot-usage_${today}.json`)));
+    await assert.rejects(
+      rebuild(logs, today, 'UTC'),
+      /^Error: a proxy is counting \d{4}-\d\d-\d\d \(it said so \d s ago\).*: stop it first/,
+    );
+    record(insight());
+    assert.deepEqual(await rebuild(logs, DATE, 'UTC'), { records: 1, skipped: 0 });
+    await counting.stop();
+    assert.deepEqual(
+      readdirSync(folder()).filter((name) => name === 'counting'),
+      [],
+    );
+    assert.equal((await rebuild(logs, today, 'UTC')).records, 1);
+  });
+
+  it('is counted again when the proxy that counted it was killed some time ago', async () => {
+    await write(insight());
+    record(insight());
+    const presence = path.join(folder(), 'counting');
+    writeFileSync(presence, `${DATE}\n`);
+    await assert.rejects(rebuild(logs, DATE, 'UTC'), /a proxy is counting/);
+    utimesSync(presence, new Date(), Date.now() / 1_000 - 60);
+    assert.deepEqual(await rebuild(logs, DATE, 'UTC'), { records: 1, skipped: 0 });
   });
 
   it('is left as it is when there is no record of it', async () => {

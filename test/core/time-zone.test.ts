@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { around, dateIn, isDate, isTimeZone } from '../../../addons/metrics/time-zone.ts';
+import { around, dateIn, isDate, isTimeZone, nextDayMs } from '../../core/time-zone.ts';
 
 describe('the day that a moment belongs to', () => {
   const is = (what: string, zone: string, dates: Readonly<Record<string, string>>) =>
@@ -48,6 +48,21 @@ describe('the day that a moment belongs to', () => {
         const { fromMs, untilMs } = around(dateIn(zone, ms));
         assert.ok(fromMs <= ms && ms < untilMs, `${zone} ${new Date(ms).toISOString()}`);
       }
+  });
+});
+
+describe('the day that comes next', () => {
+  it('begins when the date changes, however long this one is', () => {
+    for (const [zone, now, next] of [
+      ['UTC', '2026-01-31T23:59:59.999Z', '2026-02-01T00:00:00.000Z'],
+      ['UTC', '2026-02-01T00:00:00.000Z', '2026-02-02T00:00:00.000Z'],
+      ['Europe/Berlin', '2026-03-28T23:00:00.000Z', '2026-03-29T22:00:00.000Z'],
+      ['Europe/Berlin', '2026-10-24T22:00:00.000Z', '2026-10-25T23:00:00.000Z'],
+      ['America/Asuncion', '2023-09-30T12:00:00.000Z', '2023-10-01T04:00:00.000Z'],
+      // There was no 30 December 2011 in Samoa.
+      ['Pacific/Apia', '2011-12-29T12:00:00.000Z', '2011-12-30T10:00:00.000Z'],
+    ] as const)
+      assert.equal(new Date(nextDayMs(zone, Date.parse(now))).toISOString(), next, zone);
   });
 });
 

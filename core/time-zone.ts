@@ -12,6 +12,27 @@ export function dateIn(timeZone: string, ms: number): string {
   return `${parts.get('year')}-${parts.get('month')}-${parts.get('day')}`;
 }
 
+const SECOND_MS = 1_000;
+const HOUR_MS = 3_600_000;
+
+/**
+ * When the next day begins in a time zone, to the second, in milliseconds since the epoch.
+ *
+ * @throws RangeError for a zone that there is not
+ */
+export function nextDayMs(timeZone: string, ms: number): number {
+  const today = dateIn(timeZone, ms);
+  // Days have 23 to 25 hours, mostly; an island that changes sides of the date line has had none.
+  let before = Math.floor(ms / SECOND_MS);
+  let after = before + (2 * 24 * HOUR_MS) / SECOND_MS;
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2);
+    if (dateIn(timeZone, middle * SECOND_MS) > today) after = middle;
+    else before = middle;
+  }
+  return after * SECOND_MS;
+}
+
 /** Whether it is a name in the IANA time zone database, as far as Node knows it. */
 export function isTimeZone(name: string): boolean {
   if (!/^[A-Za-z]/.test(name)) return false;
@@ -23,7 +44,6 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
-const HOUR_MS = 3_600_000;
 /** No zone is as far from UTC (https://data.iana.org/time-zones/theory.html): those of today are from -12 to +14. */
 const FARTHEST_MS = 16 * HOUR_MS;
 
