@@ -1,22 +1,21 @@
 import { once } from 'node:events';
 import { type Direction, transfer } from '../large-bodies.ts';
 import { API_HOST } from '../requests.ts';
+import { type Alpn, VERSIONS } from './alpn.ts';
 import { LARGE_PATH } from './answers.ts';
-import type { Alpn } from './contestant.ts';
-import { memoryOf } from './process-usage.ts';
+import { MIB_BYTES, memoryOf } from './process-usage.ts';
 import type { Member } from './team.ts';
 import type { Work } from './work.ts';
 
 const BODY_MIB = 128;
 /** For its code to be compiled, and its buffers to be made. */
 const WARM_UP_MIB = 8;
-const MIB = 1024 ** 2;
 /** Who takes longer takes minutes. */
 const LIMIT_S = 20;
 
 /** How much memory it takes to pass on what is large. */
 function largeBody(version: Alpn, direction: Direction): Work {
-  const [short, long] = version === 'h2' ? ['h2', 'HTTP/2'] : ['h1', 'HTTP/1.1'];
+  const { short, long } = VERSIONS[version];
   return {
     name: `${direction}-${short}`,
     title: `${BODY_MIB} MiB as one ${direction}, ${long}`,
@@ -24,11 +23,11 @@ function largeBody(version: Alpn, direction: Direction): Work {
     isFresh: true,
     maxRounds: 2,
     async run(member) {
-      await move(member, version, direction, WARM_UP_MIB * MIB);
+      await move(member, version, direction, WARM_UP_MIB * MIB_BYTES);
       let seconds = 0;
       const { beforeMiB, peakMiB } = await memoryOf(member, async () => {
         const beganMs = performance.now();
-        await move(member, version, direction, BODY_MIB * MIB);
+        await move(member, version, direction, BODY_MIB * MIB_BYTES);
         seconds = (performance.now() - beganMs) / 1_000;
       });
       return { grownMiB: peakMiB - beforeMiB, mibPerSecond: BODY_MIB / seconds };

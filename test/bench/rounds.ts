@@ -1,4 +1,4 @@
-import type { MEASURES, MeasureName, Sample } from './measures.ts';
+import type { MeasureName, Sample } from './measures.ts';
 import { type Spread, spreadOf } from './spread.ts';
 import type { Member, Team } from './team.ts';
 import type { Work } from './work.ts';
@@ -102,6 +102,6 @@ function samplesOf(outcomes: Outcomes, contestant: string): readonly Sample[] {
 }
 
 /** Whether anybody was measured so. */
-export function isMeasured(outcomes: Outcomes, measure: keyof typeof MEASURES): boolean {
+export function isMeasured(outcomes: Outcomes, measure: MeasureName): boolean {
   return [...outcomes.keys()].some((name) => figure(outcomes, name, measure) !== undefined);
 }

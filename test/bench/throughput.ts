@@ -1,8 +1,9 @@
 /** As many requests as go through. */
+
+import { type Alpn, VERSIONS } from './alpn.ts';
 import type { AnswerName } from './answers.ts';
 import { ASKS, type Ask } from './asks.ts';
 import type { Connection } from './connection.ts';
-import type { Alpn } from './contestant.ts';
 import type { Sample } from './measures.ts';
 import { openConnection, openConnections } from './open-connection.ts';
 import { usageOf } from './process-usage.ts';
@@ -12,7 +13,7 @@ import type { Work } from './work.ts';
 
 /** Each connection asks again as soon as it has its answer. */
 export function throughput(answer: AnswerName, title: string, version: Alpn, connections: number): Work {
-  const [short, long] = version === 'h2' ? ['h2', 'HTTP/2'] : ['h1', 'HTTP/1.1'];
+  const { short, long } = VERSIONS[version];
   return {
     name: `${answer}-${short}-${connections}`,
     title: `${title}, ${long}, ${connections} connection${connections === 1 ? '' : 's'}`,
