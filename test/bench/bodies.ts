@@ -5,11 +5,15 @@ import { type Alpn, VERSIONS } from './alpn.ts';
 import { LARGE_PATH } from './answers.ts';
 import { MIB_BYTES, memoryOf } from './process-usage.ts';
 import type { Member } from './team.ts';
+import { throughput } from './throughput.ts';
 import type { Work } from './work.ts';
 
 const BODY_MIB = 128;
-/** For its code to be compiled, and its buffers to be made. */
+/** What comes first, as in a proxy that is in use: else it is seen how a heap grows that was never used. */
 const WARM_UP_MIB = 8;
+const WARM_UP_SECONDS = 1;
+const WARM_UP_CONNECTIONS = 8;
+const LONG = throughput('long', '', 'h2', WARM_UP_CONNECTIONS);
 /** Who takes longer takes minutes. */
 const LIMIT_S = 20;
 
@@ -22,7 +26,8 @@ function largeBody(version: Alpn, direction: Direction): Work {
     measures: ['grownMiB', 'mibPerSecond'],
     isFresh: true,
     maxRounds: 2,
-    async run(member) {
+    async run(member, context) {
+      await LONG.run(member, { ...context, seconds: WARM_UP_SECONDS, requests: 0 });
       await move(member, version, direction, WARM_UP_MIB * MIB_BYTES);
       let seconds = 0;
       const { beforeMiB, peakMiB } = await memoryOf(member, async () => {

@@ -36,12 +36,12 @@ const CROWD: Work = {
   ...JSON_16,
   name: 'crowd',
   title: `2 KB of JSON on ${USERS.length.toLocaleString('en')} connections in turn, ${ASKERS} at once`,
-  async run(member, { seconds }) {
+  async run(member, span) {
     const opening = crowds.get(member) ?? openManyConnections(member, ASKS.json.host, 'http/1.1', USERS.length);
     crowds.set(member, opening);
     const connections = await opening;
     const askers = range(ASKERS).map((asker) => connections.filter((_, i) => i % ASKERS === asker));
-    return askFor(member, ASKS.json, seconds, askers);
+    return askFor(member, ASKS.json, span, askers);
   },
 };
 

@@ -43,8 +43,18 @@ const flags = await yargs(process.argv.slice(2))
   .version(false)
   .parse();
 
-const FULL: RoundOptions = { rounds: 4, seconds: 0.6, warmUpSeconds: 0.8, firstWarmUpSeconds: 3 };
-const QUICK: RoundOptions = { rounds: 2, seconds: 0.6, warmUpSeconds: 0.5, firstWarmUpSeconds: 1 };
+const FULL: RoundOptions = {
+  rounds: 4,
+  span: { seconds: 0.6, requests: 0 },
+  warmUp: { seconds: 0.6, requests: 300 },
+  firstWarmUp: { seconds: 2, requests: 3_000 },
+};
+const QUICK: RoundOptions = {
+  rounds: 2,
+  span: { seconds: 0.6, requests: 0 },
+  warmUp: { seconds: 0.5, requests: 0 },
+  firstWarmUp: { seconds: 1, requests: 500 },
+};
 const MINUTE_MS = 60_000;
 /** As shells have it for a program that SIGINT has ended. */
 const INTERRUPTED = 130;
@@ -79,7 +89,11 @@ const scenes = (flags.quick ? [quickScene()] : SCENES.map(chosen)).filter(
 );
 const isWhole = !flags.quick && flags.only === undefined && flags.work === undefined;
 const usual = flags.quick ? QUICK : FULL;
-const options = { ...usual, rounds: flags.rounds ?? usual.rounds, seconds: flags.seconds ?? usual.seconds };
+const options: RoundOptions = {
+  ...usual,
+  rounds: flags.rounds ?? usual.rounds,
+  span: { ...usual.span, seconds: flags.seconds ?? usual.span.seconds },
+};
 if (scenes.length === 0) {
   const works = SCENES.flatMap((scene) => scene.works.map(({ name }) => `${scene.name}/${name}`));
   const names = new Set(SCENES.flatMap(({ contestants }) => contestants.map(({ name }) => name)));
@@ -105,22 +119,22 @@ try {
       say(`\n${who} has recorded ${records} of ${exchanges} exchanges`);
     played.push(one);
   }
+
+  const minutes = (performance.now() - beganMs) / MINUTE_MS;
+  if (flags.quick) {
+    say();
+    for (const { said, isOpen } of tryGates(resultsOf(played))) {
+      say(`${isOpen ? '✅' : '❌'} ${said}`);
+      if (!isOpen) process.exitCode = 1;
+    }
+  }
+  if (isWhole) {
+    say(`\n# Budgets\n\n${asText(budgetTable(resultsOf(played)))}`);
+    writeFileSync(path.join(ROOT, 'docs/benchmarks.md'), pageOf(played, minutes));
+    say('\ndocs/benchmarks.md has been written.');
+  }
+  say(`\nIt took ${minutes.toFixed(1)} minutes.`);
+  if (profiles !== undefined) say(`Profiles: ${profiles}`);
 } finally {
   await team.stop();
 }
-
-const minutes = (performance.now() - beganMs) / MINUTE_MS;
-if (flags.quick) {
-  say();
-  for (const { said, isOpen } of tryGates(resultsOf(played))) {
-    say(`${isOpen ? '✅' : '❌'} ${said}`);
-    if (!isOpen) process.exitCode = 1;
-  }
-}
-if (isWhole) {
-  say(`\n# Budgets\n\n${asText(budgetTable(resultsOf(played)))}`);
-  writeFileSync(path.join(ROOT, 'docs/benchmarks.md'), pageOf(played, minutes));
-  say('\ndocs/benchmarks.md has been written.');
-}
-say(`\nIt took ${minutes.toFixed(1)} minutes.`);
-if (profiles !== undefined) say(`Profiles: ${profiles}`);

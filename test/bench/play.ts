@@ -44,10 +44,10 @@ export async function play(
       const version = await contestant.version?.();
       if (version !== undefined) versions.set(contestant.name, version);
     }
-    let warmUpSeconds = options.firstWarmUpSeconds;
+    let warmUp = options.firstWarmUp;
     for (const work of scene.works) {
-      const done = await takeTurns(team, members, work, { ...options, warmUpSeconds });
-      warmUpSeconds = options.warmUpSeconds;
+      const done = await takeTurns(team, members, work, { ...options, warmUp });
+      warmUp = options.warmUp;
       outcomes.set(work.name, done);
       team.keepProfiles(work.name);
       onPlayed(work, done);
