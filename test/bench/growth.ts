@@ -21,7 +21,16 @@ function growth(
   contestants: readonly [Contestant, ...Contestant[]],
   works: readonly Work[],
 ): Scene {
-  return { ...scene, contestants, works, ratios: [{ measure: 'cpuMs', to: contestants[0].name }] };
+  const [{ name: to }] = contestants;
+  return {
+    ...scene,
+    contestants,
+    works,
+    ratios: [
+      { measure: 'cpuMs', to },
+      { measure: 'startMs', to },
+    ],
+  };
 }
 
 // ------------------------------------------------------------------------------------------------------------ users

@@ -2,7 +2,7 @@
  * Measures insight-dump side by side with others, on the same work: `npm run bench`. What it says at the end of
  * docs/benchmarks.md tells how.
  */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import yargs from 'yargs';
@@ -11,6 +11,7 @@ import { allAddons, noAddon } from './contestants.ts';
 import { GATES, tryGates } from './gates.ts';
 import { minimal } from './other-contestants.ts';
 import { type Played, play } from './play.ts';
+import { topOf } from './profile.ts';
 import { buildPrograms } from './programs.ts';
 import { budgetTable, pageOf, resultsOf } from './report.ts';
 import type { RoundOptions } from './rounds.ts';
@@ -110,9 +111,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 try {
   for (const scene of scenes) {
     say(`\n# ${scene.title}`);
-    const one = await play(team, scene, options, (work, outcomes) => {
+    const one = await play(team, scene, options, (work, outcomes, profiled) => {
       say(`\n${work.title} (${scene.name}/${work.name})\n\n${asText(tableOf(outcomes, work.measures, scene.ratios))}`);
       for (const [who, outcome] of outcomes) if ('failed' in outcome) say(`${who} failed: ${outcome.failed}`);
+      for (const [who, file] of profiled)
+        say(`\n${who}: ${file}\n\n${asText(topOf(JSON.parse(readFileSync(file, 'utf8'))))}`);
     });
     for (const [who, reason] of one.leftOut) say(`\nLeft out: ${who}. ${reason}`);
     for (const [who, { exchanges, records }] of one.recorded)
@@ -134,7 +137,6 @@ try {
     say('\ndocs/benchmarks.md has been written.');
   }
   say(`\nIt took ${minutes.toFixed(1)} minutes.`);
-  if (profiles !== undefined) say(`Profiles: ${profiles}`);
 } finally {
   await team.stop();
 }

@@ -21,12 +21,12 @@ export interface Recorded {
   readonly records: number;
 }
 
-/** Starts the contestants of a scene, has them do its works, and stops them. */
+/** Starts the contestants of a scene, has them do its works, and stops them. Profiles are files, by contestants. */
 export async function play(
   team: Team,
   scene: Scene,
   options: RoundOptions,
-  onPlayed: (work: Work, outcomes: Outcomes) => void,
+  onPlayed: (work: Work, outcomes: Outcomes, profiles: ReadonlyMap<string, string>) => void,
 ): Promise<Played> {
   const members: Member[] = [];
   const leftOut = new Map<string, string>();
@@ -49,8 +49,7 @@ export async function play(
       const done = await takeTurns(team, members, work, { ...options, warmUp });
       warmUp = options.warmUp;
       outcomes.set(work.name, done);
-      team.keepProfiles(work.name);
-      onPlayed(work, done);
+      onPlayed(work, done, team.keepProfiles(work.name));
     }
     for (const member of members) {
       const records = await recordsOf(member);

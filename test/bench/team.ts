@@ -79,12 +79,17 @@ export class Team {
     return member;
   }
 
-  /** Puts the profiles of the last measurements by, under the name of the work that they are of. */
-  keepProfiles(work: string): void {
+  /** Puts the profiles of the last measurements by, under the name of the work that they are of; by contestants. */
+  keepProfiles(work: string): Map<string, string> {
+    const kept = new Map<string, string>();
     for (const { contestant } of this.#members) {
       const profile = this.#profileOf(contestant);
-      if (profile !== undefined && existsSync(profile)) renameSync(profile, profile.replace(PROFILE, `-${work}$&`));
+      if (profile === undefined || !existsSync(profile)) continue;
+      const file = profile.replace(PROFILE, `-${work}$&`);
+      renameSync(profile, file);
+      kept.set(contestant.name, file);
     }
+    return kept;
   }
 
   #profileOf({ name }: Contestant): string | undefined {

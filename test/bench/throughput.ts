@@ -46,13 +46,14 @@ export async function askFor(
 ): Promise<Sample> {
   const asks = member.entrant.vary?.(ask) ?? [ask];
   const tookMs: number[] = [];
-  const beganMs = performance.now();
-  let endMs = beganMs;
+  let beganMs = 0;
+  let endMs = 0;
   const isToGoOn = () => {
     const elapsed = (performance.now() - beganMs) / 1_000;
     return elapsed < seconds || (tookMs.length < requests && elapsed < MOST_SECONDS);
   };
   const usage = await usageOf(member, async () => {
+    beganMs = performance.now();
     await Promise.all(
       askers.map(async (connections) => {
         for (let i = 0; isToGoOn(); i++) {
