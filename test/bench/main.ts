@@ -23,7 +23,7 @@ import type { Scene } from './work.ts';
 const flags = await yargs(process.argv.slice(2))
   .scriptName('npm run bench --')
   .options({
-    quick: { type: 'boolean', describe: 'only what takes half a minute; fail if it is ten times as slow as it was' },
+    quick: { type: 'boolean', describe: 'only what takes a minute at most; fail if it is ten times as slow as it was' },
     only: {
       type: 'string',
       array: true,

@@ -51,8 +51,13 @@ export class Team {
 
   /** Leaves nothing behind even where this process ends by a fault. */
   readonly #kill = (): void => {
-    for (const { entrant } of this.#members) if (entrant.pid !== undefined) process.kill(entrant.pid);
-    process.kill(this.#child.pid);
+    for (const pid of [...this.#members].map(({ entrant }) => entrant.pid).concat(this.#child.pid)) {
+      try {
+        if (pid !== undefined) process.kill(pid);
+      } catch {
+        // It has ended by itself.
+      }
+    }
     rmSync(this.#folder, { recursive: true, force: true });
   };
 
@@ -120,6 +125,9 @@ function probeEnv(file: string, profile: string | undefined): NodeJS.ProcessEnv 
   };
 }
 
+/** It is a matter of milliseconds, unless the machine has much else to do. */
+const TELL_LIMIT_MS = 60_000;
+
 /** Asks the probe in a process. */
 class ProbedLoop implements LoopDelay {
   readonly #pid: number;
@@ -132,7 +140,8 @@ class ProbedLoop implements LoopDelay {
 
   async sinceLast(): Promise<number> {
     process.kill(this.#pid, 'SIGUSR2');
-    const text = await eventually('what the probe tells', () => readFile(this.#file, 'utf8').catch(() => undefined));
+    const look = () => readFile(this.#file, 'utf8').catch(() => undefined);
+    const text = await eventually('what the probe tells', look, TELL_LIMIT_MS);
     await rm(this.#file);
     return (JSON.parse(text) as Told).loopDelayP99Ms;
   }
