@@ -1,34 +1,38 @@
 import { once } from 'node:events';
 import { type Direction, transfer } from '../large-bodies.ts';
 import { API_HOST } from '../requests.ts';
+import { type Alpn, VERSIONS } from './alpn.ts';
 import { LARGE_PATH } from './answers.ts';
-import type { Alpn } from './contestant.ts';
-import { memoryOf } from './process-usage.ts';
+import { MIB_BYTES, memoryOf } from './process-usage.ts';
 import type { Member } from './team.ts';
+import { throughput } from './throughput.ts';
 import type { Work } from './work.ts';
 
 const BODY_MIB = 128;
-/** For its code to be compiled, and its buffers to be made. */
+/** What comes first, as in a proxy that is in use: else it is seen how a heap grows that was never used. */
 const WARM_UP_MIB = 8;
-const MIB = 1024 ** 2;
+const WARM_UP_SECONDS = 1;
+const WARM_UP_CONNECTIONS = 8;
+const LONG = throughput('long', '', 'h2', WARM_UP_CONNECTIONS);
 /** Who takes longer takes minutes. */
 const LIMIT_S = 20;
 
 /** How much memory it takes to pass on what is large. */
 function largeBody(version: Alpn, direction: Direction): Work {
-  const [short, long] = version === 'h2' ? ['h2', 'HTTP/2'] : ['h1', 'HTTP/1.1'];
+  const { short, long } = VERSIONS[version];
   return {
     name: `${direction}-${short}`,
     title: `${BODY_MIB} MiB as one ${direction}, ${long}`,
     measures: ['grownMiB', 'mibPerSecond'],
     isFresh: true,
     maxRounds: 2,
-    async run(member) {
-      await move(member, version, direction, WARM_UP_MIB * MIB);
+    async run(member, context) {
+      await LONG.run(member, { ...context, seconds: WARM_UP_SECONDS, requests: 0 });
+      await move(member, version, direction, WARM_UP_MIB * MIB_BYTES);
       let seconds = 0;
       const { beforeMiB, peakMiB } = await memoryOf(member, async () => {
         const beganMs = performance.now();
-        await move(member, version, direction, BODY_MIB * MIB);
+        await move(member, version, direction, BODY_MIB * MIB_BYTES);
         seconds = (performance.now() - beganMs) / 1_000;
       });
       return { grownMiB: peakMiB - beforeMiB, mibPerSecond: BODY_MIB / seconds };

@@ -100,7 +100,7 @@ export const BUDGETS: readonly Budget[] = [
   ...(['download', 'upload'] as const).flatMap((direction) =>
     (['h1', 'h2'] as const).map((version) =>
       atMost(
-        `Memory for a ${direction} of 128 MiB, ${version}`,
+        `Memory for one ${direction} of 128 MiB, ${version}`,
         `all/${direction}-${version}`,
         'grownMiB',
         16,

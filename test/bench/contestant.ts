@@ -1,4 +1,5 @@
 import type tls from 'node:tls';
+import type { Alpn } from './alpn.ts';
 import type { Ask } from './asks.ts';
 
 /** One of those that are compared: a way from a client to the server. */
@@ -47,5 +48,3 @@ export interface Entrant {
   save?(script: string, text: string): void;
   stop(): Promise<void>;
 }
-
-export type Alpn = 'http/1.1' | 'h2';

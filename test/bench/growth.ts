@@ -6,7 +6,7 @@ import { ASKS, type Ask, askOfModel, withHeader } from './asks.ts';
 import type { Connection } from './connection.ts';
 import type { Contestant } from './contestant.ts';
 import { insightDump, shippedConfig } from './insight-dump.ts';
-import { openConnections } from './open-connection.ts';
+import { openManyConnections } from './open-connection.ts';
 import { START } from './starts.ts';
 import type { Member } from './team.ts';
 import { askFor, throughput } from './throughput.ts';
@@ -21,7 +21,16 @@ function growth(
   contestants: readonly [Contestant, ...Contestant[]],
   works: readonly Work[],
 ): Scene {
-  return { ...scene, contestants, works, ratios: [{ measure: 'cpuMs', to: contestants[0].name }] };
+  const [{ name: to }] = contestants;
+  return {
+    ...scene,
+    contestants,
+    works,
+    ratios: [
+      { measure: 'cpuMs', to },
+      { measure: 'startMs', to },
+    ],
+  };
 }
 
 // ------------------------------------------------------------------------------------------------------------ users
@@ -36,21 +45,14 @@ const CROWD: Work = {
   ...JSON_16,
   name: 'crowd',
   title: `2 KB of JSON on ${USERS.length.toLocaleString('en')} connections in turn, ${ASKERS} at once`,
-  async run(member, { seconds }) {
-    const opening = crowds.get(member) ?? openCrowd(member);
+  async run(member, span) {
+    const opening = crowds.get(member) ?? openManyConnections(member, ASKS.json.host, 'http/1.1', USERS.length);
     crowds.set(member, opening);
     const connections = await opening;
     const askers = range(ASKERS).map((asker) => connections.filter((_, i) => i % ASKERS === asker));
-    return askFor(member, ASKS.json, seconds, askers);
+    return askFor(member, ASKS.json, span, askers);
   },
 };
-
-async function openCrowd(member: Member): Promise<Connection[]> {
-  const connections: Connection[] = [];
-  while (connections.length < USERS.length)
-    connections.push(...(await openConnections(member, ASKS.json.host, 'http/1.1', 20)));
-  return connections;
-}
 
 const ofUsers = (name: string, users: readonly string[]) =>
   insightDump({ name, about: '', config: shippedConfig(USERS), users, isRecording: true });

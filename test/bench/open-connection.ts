@@ -1,5 +1,5 @@
+import type { Alpn } from './alpn.ts';
 import type { Connection } from './connection.ts';
-import type { Alpn } from './contestant.ts';
 import { Http1Connection } from './http1-connection.ts';
 import { Http2Connection } from './http2-connection.ts';
 import type { Member } from './team.ts';
@@ -12,4 +12,19 @@ export async function openConnection({ entrant, tally }: Member, host: string, v
 
 export function openConnections(member: Member, host: string, version: Alpn, many: number): Promise<Connection[]> {
   return Promise.all(Array.from({ length: many }, () => openConnection(member, host, version)));
+}
+
+const OPENED_AT_ONCE = 20;
+
+/** A few at a time: all at once would be a storm that no users make. */
+export async function openManyConnections(
+  member: Member,
+  host: string,
+  version: Alpn,
+  many: number,
+): Promise<Connection[]> {
+  const open: Connection[] = [];
+  while (open.length < many)
+    open.push(...(await openConnections(member, host, version, Math.min(OPENED_AT_ONCE, many - open.length))));
+  return open;
 }

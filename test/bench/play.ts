@@ -21,12 +21,12 @@ export interface Recorded {
   readonly records: number;
 }
 
-/** Starts the contestants of a scene, has them do its works, and stops them. */
+/** Starts the contestants of a scene, has them do its works, and stops them. Profiles are files, by contestants. */
 export async function play(
   team: Team,
   scene: Scene,
   options: RoundOptions,
-  onPlayed: (work: Work, outcomes: Outcomes) => void,
+  onPlayed: (work: Work, outcomes: Outcomes, profiles: ReadonlyMap<string, string>) => void,
 ): Promise<Played> {
   const members: Member[] = [];
   const leftOut = new Map<string, string>();
@@ -44,13 +44,12 @@ export async function play(
       const version = await contestant.version?.();
       if (version !== undefined) versions.set(contestant.name, version);
     }
-    let warmUpSeconds = options.firstWarmUpSeconds;
+    let warmUp = options.firstWarmUp;
     for (const work of scene.works) {
-      const done = await takeTurns(team, members, work, { ...options, warmUpSeconds });
-      warmUpSeconds = options.warmUpSeconds;
+      const done = await takeTurns(team, members, work, { ...options, warmUp });
+      warmUp = options.warmUp;
       outcomes.set(work.name, done);
-      team.keepProfiles(work.name);
-      onPlayed(work, done);
+      onPlayed(work, done, team.keepProfiles(work.name));
     }
     for (const member of members) {
       const records = await recordsOf(member);

@@ -3,6 +3,8 @@ import { cpuMs, rssBytes, watchRss } from '../process-stats.ts';
 import type { Sample } from './measures.ts';
 import type { Member } from './team.ts';
 
+export const MIB_BYTES = 1024 ** 2;
+
 /**
  * Does something, and tells what processor time it took from the entrant's process for each of what `work` counts, and
  * how late its event loop was. What the process goes on with afterwards, such as writing records, counts as well.
@@ -19,7 +21,7 @@ export async function usageOf({ entrant: { pid }, loopDelay }: Member, work: () 
   await settled(pid);
   return {
     cpuMs: (cpuMs(pid) - beforeMs) / many,
-    rssMiB: rssBytes(pid) / MIB,
+    rssMiB: rssBytes(pid) / MIB_BYTES,
     ...(delayMs !== undefined && { loopDelayP99Ms: delayMs }),
   };
 }
@@ -34,17 +36,16 @@ export async function memoryOf(
   work: () => Promise<void>,
 ): Promise<{ beforeMiB: number; peakMiB: number }> {
   if (pid === undefined) throw new Error('no process to look at');
-  const beforeMiB = rssBytes(pid) / MIB;
+  const beforeMiB = rssBytes(pid) / MIB_BYTES;
   const rss = watchRss(pid);
   try {
     await work();
   } finally {
     rss.stop();
   }
-  return { beforeMiB, peakMiB: rss.stop() / MIB };
+  return { beforeMiB, peakMiB: rss.stop() / MIB_BYTES };
 }
 
-const MIB = 1024 ** 2;
 const LOOK_MS = 150;
 /** A process with nothing to do takes less, timers and all. */
 const IDLE_MS = 10;

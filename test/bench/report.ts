@@ -59,11 +59,14 @@ function sectionsOf({ scene, outcomes, leftOut, versions, recorded }: Played): s
       const failures = [...done].flatMap(([who, outcome]) => ('failed' in outcome ? `${who}: ${outcome.failed}` : []));
       return [`### ${title}`, asMarkdown(tableOf(done, measures, scene.ratios)), ...failures];
     }),
-    ...[...recorded].map(
-      ([name, { exchanges, records }]) =>
-        `${name} has recorded ${records.toLocaleString('en')} of ${exchanges.toLocaleString('en')} exchanges.`,
-    ),
+    ...(recorded.size > 0 ? [recordedLine(recorded)] : []),
   ];
+}
+
+function recordedLine(recorded: Played['recorded']): string {
+  const many = (value: number) => value.toLocaleString('en');
+  const each = [...recorded].map(([name, { exchanges, records }]) => `${name}, ${many(records)} of ${many(exchanges)}`);
+  return `Recorded of what was answered: ${each.join('; ')}.`;
 }
 
 const INTRODUCTION = `# Benchmarks

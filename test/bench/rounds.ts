@@ -1,17 +1,17 @@
-import type { MEASURES, MeasureName, Sample } from './measures.ts';
+import type { MeasureName, Sample } from './measures.ts';
 import { type Spread, spreadOf } from './spread.ts';
 import type { Member, Team } from './team.ts';
-import type { Work } from './work.ts';
+import type { Span, Work, WorkContext } from './work.ts';
 
 export interface RoundOptions {
   /** How many times each is measured. */
   readonly rounds: number;
   /** For how long each time. */
-  readonly seconds: number;
+  readonly span: Span;
   /** What each has before it is looked at, for its code to be compiled. */
-  readonly warmUpSeconds: number;
+  readonly warmUp: Span;
   /** The same before the first work, when nothing is compiled yet. */
-  readonly firstWarmUpSeconds: number;
+  readonly firstWarmUp: Span;
 }
 
 /** What has come of one work with one contestant: a sample of each round, or why there is none. */
@@ -28,7 +28,7 @@ export async function takeTurns(
   team: Team,
   members: readonly Member[],
   work: Work,
-  { rounds, seconds, warmUpSeconds }: Pick<RoundOptions, 'rounds' | 'seconds' | 'warmUpSeconds'>,
+  { rounds, span, warmUp }: Pick<RoundOptions, 'rounds' | 'span' | 'warmUp'>,
 ): Promise<Outcomes> {
   // A fresh process is all that is measured of those works: there is none where there is no process.
   const able = members.filter(({ entrant }) => !work.isFresh || entrant.pid !== undefined);
@@ -36,14 +36,14 @@ export async function takeTurns(
   const failures = new Map<Member, string>();
   const runs = Math.min(rounds, work.maxRounds ?? rounds);
   for (let round = work.isFresh ? 0 : -1; round < runs; round++) {
-    for (const [member, taken] of samples) {
+    for (const [member, taken] of turned([...samples], round)) {
       if (failures.has(member)) continue;
       try {
         const isWarmUp = round < 0;
-        const context = { server: team.server, seconds: isWarmUp ? warmUpSeconds : seconds };
+        const context = { server: team.server, ...(isWarmUp ? warmUp : span) };
         const sample = await within(
           RUN_LIMIT_MS,
-          work.isFresh ? runFresh(team, member, work, seconds) : work.run(member, context),
+          work.isFresh ? runFresh(team, member, work, context) : work.run(member, context),
         );
         if (!isWarmUp) taken.push(sample);
       } catch (error) {
@@ -59,6 +59,12 @@ export async function takeTurns(
   );
 }
 
+/** Nobody is always the first, or always behind the same other. */
+function turned<T>(all: readonly T[], round: number): T[] {
+  const first = Math.max(0, round) % Math.max(1, all.length);
+  return [...all.slice(first), ...all.slice(0, first)];
+}
+
 /** Far more than any takes that does its work. */
 const RUN_LIMIT_MS = 120_000;
 
@@ -71,10 +77,10 @@ async function within<T>(limitMs: number, result: Promise<T>): Promise<T> {
   return Promise.race([result, late]).finally(() => clearTimeout(timer));
 }
 
-async function runFresh(team: Team, { contestant }: Member, work: Work, seconds: number): Promise<Sample> {
+async function runFresh(team: Team, { contestant }: Member, work: Work, context: WorkContext): Promise<Sample> {
   const member = await team.add(contestant, { isProbed: false });
   try {
-    return await work.run(member, { server: team.server, seconds });
+    return await work.run(member, context);
   } finally {
     await team.remove(member);
   }
@@ -102,6 +108,6 @@ function samplesOf(outcomes: Outcomes, contestant: string): readonly Sample[] {
 }
 
 /** Whether anybody was measured so. */
-export function isMeasured(outcomes: Outcomes, measure: keyof typeof MEASURES): boolean {
+export function isMeasured(outcomes: Outcomes, measure: MeasureName): boolean {
   return [...outcomes.keys()].some((name) => figure(outcomes, name, measure) !== undefined);
 }

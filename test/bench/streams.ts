@@ -1,11 +1,11 @@
 /** Streams as a model writes them: when their chunks come, and what a thousand of them hold. */
 
 import { eventually } from '../proxy-process.ts';
+import { type Alpn, VERSIONS } from './alpn.ts';
 import { HELD_PATH, PACE_MS, RELEASE_PATH, STAMP } from './answers.ts';
 import { ASKS } from './asks.ts';
-import type { Connection } from './connection.ts';
-import type { Alpn, ServerAddress } from './contestant.ts';
-import { openConnections } from './open-connection.ts';
+import type { ServerAddress } from './contestant.ts';
+import { openConnections, openManyConnections } from './open-connection.ts';
 import { memoryOf } from './process-usage.ts';
 import { quantile } from './spread.ts';
 import type { Work } from './work.ts';
@@ -52,9 +52,10 @@ const OPEN_LIMIT_MS = 60_000;
 /** So many streams that have begun, and wait: all are then to get all that is left. */
 function held(version: Alpn, connections: number, streams: number): Work {
   const all = connections * streams;
+  const { short, long } = VERSIONS[version];
   return {
-    name: `held-${version === 'h2' ? 'h2' : 'h1'}-${all}`,
-    title: `${all.toLocaleString('en')} streams at once, on ${connections.toLocaleString('en')} connections of ${version === 'h2' ? 'HTTP/2' : 'HTTP/1.1'}`,
+    name: `held-${short}-${all}`,
+    title: `${all.toLocaleString('en')} streams at once, on ${connections.toLocaleString('en')} connections of ${long}`,
     measures: ['peakMiB', 'openS'],
     isFresh: true,
     maxRounds: 1,
@@ -62,20 +63,16 @@ function held(version: Alpn, connections: number, streams: number): Work {
       let openS = 0;
       const { peakMiB } = await memoryOf(member, async () => {
         const beganMs = performance.now();
-        const open: Connection[] = [];
-        // All at once would be a storm that no users make.
-        while (open.length < connections) {
-          const few = Math.min(OPENED_AT_ONCE, connections - open.length);
-          open.push(...(await openConnections(member, ASKS.held.host, version, few)));
+        const open = await openManyConnections(member, ASKS.held.host, version, connections);
+        const asked = open.flatMap((each) => Array.from({ length: streams }, () => each.exchange(ASKS.held)));
+        const ended = Promise.all(asked);
+        try {
+          const areHeld = async () => Number(await tell(server, HELD_PATH)) === all;
+          await Promise.race([ended, eventually(`${all} streams`, areHeld, OPEN_LIMIT_MS)]);
+          openS = (performance.now() - beganMs) / 1_000;
+        } finally {
+          await tell(server, RELEASE_PATH);
         }
-        const ended = Promise.all(
-          open.flatMap((each) => Array.from({ length: streams }, () => each.exchange(ASKS.held))),
-        );
-        ended.catch(() => {});
-        const areHeld = async () => Number(await tell(server, HELD_PATH)) === all;
-        await Promise.race([ended, eventually(`${all} streams`, areHeld, OPEN_LIMIT_MS)]);
-        openS = (performance.now() - beganMs) / 1_000;
-        await tell(server, RELEASE_PATH);
         await ended;
         for (const connection of open) connection.close();
       });
@@ -83,8 +80,6 @@ function held(version: Alpn, connections: number, streams: number): Work {
     },
   };
 }
-
-const OPENED_AT_ONCE = 20;
 
 async function tell({ plainPort }: ServerAddress, path: string): Promise<string> {
   return (await fetch(`http://127.0.0.1:${plainPort}${path}`)).text();

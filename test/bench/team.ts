@@ -51,8 +51,13 @@ export class Team {
 
   /** Leaves nothing behind even where this process ends by a fault. */
   readonly #kill = (): void => {
-    for (const { entrant } of this.#members) if (entrant.pid !== undefined) process.kill(entrant.pid);
-    process.kill(this.#child.pid);
+    for (const pid of [...this.#members].map(({ entrant }) => entrant.pid).concat(this.#child.pid)) {
+      try {
+        if (pid !== undefined) process.kill(pid);
+      } catch {
+        // It has ended by itself.
+      }
+    }
     rmSync(this.#folder, { recursive: true, force: true });
   };
 
@@ -79,12 +84,17 @@ export class Team {
     return member;
   }
 
-  /** Puts the profiles of the last measurements by, under the name of the work that they are of. */
-  keepProfiles(work: string): void {
+  /** Puts the profiles of the last measurements by, under the name of the work that they are of; by contestants. */
+  keepProfiles(work: string): Map<string, string> {
+    const kept = new Map<string, string>();
     for (const { contestant } of this.#members) {
       const profile = this.#profileOf(contestant);
-      if (profile !== undefined && existsSync(profile)) renameSync(profile, profile.replace(PROFILE, `-${work}$&`));
+      if (profile === undefined || !existsSync(profile)) continue;
+      const file = profile.replace(PROFILE, `-${work}$&`);
+      renameSync(profile, file);
+      kept.set(contestant.name, file);
     }
+    return kept;
   }
 
   #profileOf({ name }: Contestant): string | undefined {
@@ -115,6 +125,9 @@ function probeEnv(file: string, profile: string | undefined): NodeJS.ProcessEnv 
   };
 }
 
+/** It is a matter of milliseconds, unless the machine has much else to do. */
+const TELL_LIMIT_MS = 60_000;
+
 /** Asks the probe in a process. */
 class ProbedLoop implements LoopDelay {
   readonly #pid: number;
@@ -127,7 +140,8 @@ class ProbedLoop implements LoopDelay {
 
   async sinceLast(): Promise<number> {
     process.kill(this.#pid, 'SIGUSR2');
-    const text = await eventually('what the probe tells', () => readFile(this.#file, 'utf8').catch(() => undefined));
+    const look = () => readFile(this.#file, 'utf8').catch(() => undefined);
+    const text = await eventually('what the probe tells', look, TELL_LIMIT_MS);
     await rm(this.#file);
     return (JSON.parse(text) as Told).loopDelayP99Ms;
   }

@@ -1,29 +1,30 @@
 /** As many requests as go through. */
+
+import { type Alpn, VERSIONS } from './alpn.ts';
 import type { AnswerName } from './answers.ts';
 import { ASKS, type Ask } from './asks.ts';
 import type { Connection } from './connection.ts';
-import type { Alpn } from './contestant.ts';
 import type { Sample } from './measures.ts';
 import { openConnection, openConnections } from './open-connection.ts';
 import { usageOf } from './process-usage.ts';
 import { quantile } from './spread.ts';
 import type { Member } from './team.ts';
-import type { Work } from './work.ts';
+import type { Span, Work } from './work.ts';
 
 /** Each connection asks again as soon as it has its answer. */
 export function throughput(answer: AnswerName, title: string, version: Alpn, connections: number): Work {
-  const [short, long] = version === 'h2' ? ['h2', 'HTTP/2'] : ['h1', 'HTTP/1.1'];
+  const { short, long } = VERSIONS[version];
   return {
     name: `${answer}-${short}-${connections}`,
     title: `${title}, ${long}, ${connections} connection${connections === 1 ? '' : 's'}`,
     measures: ['perSecond', 'cpuMs', 'p50Ms', 'p99Ms', 'loopDelayP99Ms', 'rssMiB'],
-    async run(member, { seconds }) {
+    async run(member, span) {
       const open = await openConnections(member, ASKS[answer].host, version, connections);
       try {
         return await askFor(
           member,
           ASKS[answer],
-          seconds,
+          span,
           open.map((connection) => [connection]),
         );
       } finally {
@@ -33,21 +34,29 @@ export function throughput(answer: AnswerName, title: string, version: Alpn, con
   };
 }
 
+/** Whatever is still to be done. */
+const MOST_SECONDS = 8;
+
 /** Askers, each of whom asks on one connection of theirs after the other. */
 export async function askFor(
   member: Member,
   ask: Ask,
-  seconds: number,
+  { seconds, requests }: Span,
   askers: readonly (readonly Connection[])[],
 ): Promise<Sample> {
   const asks = member.entrant.vary?.(ask) ?? [ask];
   const tookMs: number[] = [];
-  const beganMs = performance.now();
-  let endMs = beganMs;
+  let beganMs = 0;
+  let endMs = 0;
+  const isToGoOn = () => {
+    const elapsed = (performance.now() - beganMs) / 1_000;
+    return elapsed < seconds || (tookMs.length < requests && elapsed < MOST_SECONDS);
+  };
   const usage = await usageOf(member, async () => {
+    beganMs = performance.now();
     await Promise.all(
       askers.map(async (connections) => {
-        for (let i = 0; performance.now() - beganMs < seconds * 1_000; i++) {
+        for (let i = 0; isToGoOn(); i++) {
           const before = performance.now();
           await connections[i % connections.length]?.exchange(asks[tookMs.length % asks.length] ?? ask);
           endMs = performance.now();
@@ -68,7 +77,7 @@ export const TUNNELS: Work = {
   name: 'tunnels',
   title: `New tunnels with one exchange in each, ${AT_ONCE} at once`,
   measures: ['perSecond', 'cpuMs', 'p50Ms', 'p99Ms', 'loopDelayP99Ms', 'rssMiB'],
-  run(member, { seconds }) {
+  run(member, span) {
     const once: Connection = {
       async exchange(ask, onData) {
         const connection = await openConnection(member, ask.host, 'http/1.1');
@@ -80,7 +89,7 @@ export const TUNNELS: Work = {
     return askFor(
       member,
       ASKS.json,
-      seconds,
+      span,
       Array.from({ length: AT_ONCE }, () => [once]),
     );
   },

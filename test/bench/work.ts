@@ -14,10 +14,15 @@ export interface Work {
   run(member: Member, context: WorkContext): Promise<Sample>;
 }
 
-export interface WorkContext {
-  readonly server: ServerAddress;
-  /** For how long, where that is to be chosen. */
+/** For how long something is done, where that is to be chosen. */
+export interface Span {
   readonly seconds: number;
+  /** It takes longer where it takes longer to do so many; within bounds. */
+  readonly requests: number;
+}
+
+export interface WorkContext extends Span {
+  readonly server: ServerAddress;
 }
 
 /** Works that the same contestants do. */
