@@ -23,6 +23,8 @@
  * 14. So is what is written to a socket that is to be upgraded.
  * 15. What it says on the console comes out of a folder of its name.
  * 16. A request's `rawTrailers` are pairs in HTTP/1. For HTTP/2, they hide those that Node has.
+ * 17. What it exports is in these files. As a whole, it comes with a client, an admin server and GraphQL, which would take
+ *     longer to load than all of insight-dump.
  */
 import type { IncomingMessage } from 'node:http';
 import { Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';

@@ -6,6 +6,11 @@ import net from 'node:net';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import tls from 'node:tls';
 import mockttp from 'mockttp';
+import * as matchers from 'mockttp/dist/rules/matchers';
+import * as requestSteps from 'mockttp/dist/rules/requests/request-step-definitions';
+import * as webSocketSteps from 'mockttp/dist/rules/websockets/websocket-step-definitions';
+import * as serving from 'mockttp/dist/server/mockttp-server';
+import * as certificates from 'mockttp/dist/util/certificates';
 import { type InterceptedRequest, Interceptor } from '../../../core/engine/mockttp.ts';
 import { adapt, type ComboServer, serverThatNeverListens } from '../../../core/engine/mockttp-server.ts';
 import { makeTlsServer } from '../../../core/engine/tls-server.ts';
@@ -107,6 +112,14 @@ describe('mockttp, as we use it', { concurrency: true, timeout: PATIENCE_MS * 3 
     );
 
   it('can be started', () => assert.equal(startError, undefined));
+
+  it('exports what we take from the files of it that have it', () => {
+    assert.ok(mockttp.getLocal() instanceof serving.MockttpServer);
+    assert.equal(mockttp.matchers.WildcardMatcher, matchers.WildcardMatcher);
+    assert.equal(mockttp.requestSteps.PassThroughStep, requestSteps.PassThroughStep);
+    assert.equal(mockttp.webSocketSteps.PassThroughWebSocketStep, webSocketSteps.PassThroughWebSocketStep);
+    assert.equal(mockttp.generateCACertificate, certificates.generateCACertificate);
+  });
 
   it('assigns its server to `server` before that is told to listen', () => {
     assert.notEqual(server, undefined);
