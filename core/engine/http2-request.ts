@@ -36,6 +36,7 @@ export class Http2Request implements UpstreamRequest {
     // What breaks shows where it is read; without a listener it would end the process.
     stream.on('error', () => {});
     stream.on('wantTrailers', () => stream.sendTrailers(new Headers(this.#trailers).toObject()));
+    breakWhereUnfinished(stream);
   }
 
   get sink(): Sink {
@@ -72,10 +73,8 @@ export class Http2Request implements UpstreamRequest {
           trailers: () => trailers,
         });
       });
-      const closed = () => reject(Cut.upstream(new Error('the server closed the stream')));
       stream.once('error', (error) => reject(Cut.upstream(error)));
-      // Reset without an error, Node closes a stream only once all of the request has been taken, which will never be.
-      stream.once('end', closed).once('close', closed);
+      stream.once('close', () => reject(Cut.upstream(closedByServer())));
     });
   }
 
@@ -97,6 +96,25 @@ export class Http2Request implements UpstreamRequest {
     return this.#stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || this.#carrier.wasStale(this.#stream);
   }
 }
+
+/**
+ * Breaks a stream that the server resets without an error before it has ended its answer. By Node, that answer would end
+ * like one that is whole, and nothing would be told of it before all of the request has been taken, which may never be.
+ */
+function breakWhereUnfinished(stream: ClientHttp2Stream): void {
+  const { push } = stream;
+  let isWhole = false;
+  stream.push = (chunk, encoding) => {
+    // By the frame that ends the answer, or by what comes of a stream that is closed already (`onStreamClose` in Node's
+    // lib/internal/http2/core.js).
+    if (chunk === null && !stream.closed) isWhole = true;
+    const isUnfinished = chunk === null && !isWhole && stream.rstCode === constants.NGHTTP2_NO_ERROR;
+    if (isUnfinished && !stream.destroyed) stream.destroy(closedByServer());
+    return push.call(stream, chunk, encoding);
+  };
+}
+
+const closedByServer = () => new Error('the server closed the stream');
 
 type RawHead = [headers: IncomingHttpHeaders, flags: number, raw: readonly string[]];
 
