@@ -105,12 +105,12 @@ function breakWhereUnfinished(stream: ClientHttp2Stream): void {
   const { push } = stream;
   let isWhole = false;
   stream.push = (chunk, encoding) => {
-    // By the frame that ends the answer, or by what comes of a stream that is closed already (`onStreamClose` in Node's
-    // lib/internal/http2/core.js).
     if (chunk === null && !stream.closed) isWhole = true;
-    const isUnfinished = chunk === null && !isWhole && stream.rstCode === constants.NGHTTP2_NO_ERROR;
-    if (isUnfinished && !stream.destroyed) stream.destroy(closedByServer());
-    return push.call(stream, chunk, encoding);
+    const isReset = chunk === null && stream.rstCode === constants.NGHTTP2_NO_ERROR;
+    if (!isReset || isWhole || stream.destroyed) return push.call(stream, chunk, encoding);
+    // Not at once: Node has not done with it yet (`onStreamClose` in its lib/internal/http2/core.js).
+    process.nextTick(() => stream.destroy(closedByServer()));
+    return false;
   };
 }
 

@@ -272,6 +272,7 @@ describe('an HTTP/2 server that breaks off', () => {
       };
       await noticed(assert.rejects(ask(session, { ':path': `/body-${i}` })));
       await proxy.said(new RegExp(`flow /body-${i} error upstream `));
+      assert.doesNotMatch(proxy.output, /unhandled error/);
     });
 
     it(`before the head, by ${what}, gives the client a 502`, async () => {
@@ -279,6 +280,7 @@ describe('an HTTP/2 server that breaks off', () => {
       const { status, body } = await noticed(ask(session, { ':path': `/head-${i}` }));
       assert.deepEqual([status, body], [502, 'insight-dump: The server could not be reached, or broke off.\n']);
       await proxy.said(new RegExp(`flow /head-${i} error upstream `));
+      assert.doesNotMatch(proxy.output, /unhandled error/);
     });
   }
 });
