@@ -5,9 +5,19 @@ import tls from 'node:tls';
 import type { Credentials } from './own-upstream.ts';
 
 /** RFC 9113, section 6. */
-export const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goAway: 7 } as const;
+export const FRAME = {
+  data: 0,
+  headers: 1,
+  reset: 3,
+  settings: 4,
+  pushPromise: 5,
+  ping: 6,
+  goAway: 7,
+  windowUpdate: 8,
+  continuation: 9,
+} as const;
 export const END_STREAM = 1;
-const END_HEADERS = 4;
+export const END_HEADERS = 4;
 const ACK = 1;
 /** RFC 9113, section 6.5.2. */
 const MAX_CONCURRENT_STREAMS = 3;
@@ -15,7 +25,8 @@ const MAX_CONCURRENT_STREAMS = 3;
 /** `:status: 200`, by the static table of HPACK (RFC 7541, appendix A). */
 const STATUS_200 = Buffer.from([0x88]);
 
-const PREFACE_BYTES = 24;
+/** What a client says before its first frame (RFC 9113, section 3.4). */
+export const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 const FRAME_HEAD_BYTES = 9;
 
 export interface Frame {
@@ -23,6 +34,15 @@ export interface Frame {
   readonly flags: number;
   readonly stream: number;
   readonly payload: Buffer;
+}
+
+export function frameOf(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(FRAME_HEAD_BYTES);
+  head.writeUIntBE(payload.length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
 }
 
 /** One client's connection, with its settings and pings answered. */
@@ -38,9 +58,9 @@ export class FrameConnection {
     socket.on('error', () => {});
     socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk]);
-      if (!isPast && received.length >= PREFACE_BYTES) {
+      if (!isPast && received.length >= PREFACE.length) {
         isPast = true;
-        received = received.subarray(PREFACE_BYTES);
+        received = received.subarray(PREFACE.length);
         this.send(FRAME.settings, 0, 0, settings);
       }
       while (isPast && received.length >= FRAME_HEAD_BYTES) {
@@ -57,13 +77,8 @@ export class FrameConnection {
     });
   }
 
-  send(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): void {
-    const head = Buffer.alloc(FRAME_HEAD_BYTES);
-    head.writeUIntBE(payload.length, 0, 3);
-    head.writeUInt8(type, 3);
-    head.writeUInt8(flags, 4);
-    head.writeUInt32BE(stream, 5);
-    this.socket.write(Buffer.concat([head, payload]));
+  send(type: number, flags: number, stream: number, payload?: Buffer): void {
+    this.socket.write(frameOf(type, flags, stream, payload));
   }
 
   /** The head of a good answer. */

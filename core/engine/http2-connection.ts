@@ -2,6 +2,7 @@ import http2, { constants } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { errors } from '../errors.ts';
 import { type Carrier, Http2Request, http2Fields } from './http2-request.ts';
+import { noticeEnd } from './http2-session.ts';
 import { MAX_HEAD_BYTES, type RequestHead } from './upstream-request.ts';
 
 /** What all connections keep to. */
@@ -59,6 +60,7 @@ export class Http2Connection implements Carrier {
     });
     // What breaks shows on its streams.
     this.#session.on('error', () => {});
+    noticeEnd(this.#session);
     this.#prober = setInterval(() => {
       if (this.#streams > 0) this.#probe();
     }, limits.probeIntervalMs).unref();

@@ -1,9 +1,35 @@
-import type { ServerHttp2Session } from 'node:http2';
+import type { Http2Session, ServerHttp2Session } from 'node:http2';
 import { SERVER_LIMITS } from './server-limits.ts';
+
+/** How often a session that may have stopped reading reads on. */
+const READ_ON_INTERVAL_MS = 1_000;
 
 /** Ends an HTTP/2 connection on which there is no request in time. */
 export function expectRequest(session: ServerHttp2Session): void {
   const late = setTimeout(() => session.destroy(), SERVER_LIMITS.headersTimeout);
   const stop = () => clearTimeout(late);
   session.once('stream', stop).once('close', stop);
+}
+
+/**
+ * Has a session over TLS notice that the other end has gone, whatever was before. Of most frames that break the rules,
+ * nghttp2 tells nobody: it says goodbye to the other end, and wants nothing more of it. Node then stops reading
+ * (`Http2Session::MaybeStopReading` in its src/node_http2.cc), and so never hears that the connection has ended, either:
+ * all requests on it would wait for good.
+ */
+export function noticeEnd(session: Http2Session): void {
+  const timer = setInterval(() => {
+    if (session.destroyed) return;
+    const { _handle: handle } = session.socket as unknown as { readonly _handle: TlsHandle | null };
+    // While it writes, it reads nothing on purpose.
+    if (handle?.writeQueueSize === 0) handle.readStart();
+  }, READ_ON_INTERVAL_MS).unref();
+  session.once('close', () => clearInterval(timer));
+}
+
+/** Node's end of a TLS connection. */
+interface TlsHandle {
+  /** Bytes that are encrypted and not sent. */
+  readonly writeQueueSize: number;
+  readStart(): number;
 }

@@ -44,7 +44,7 @@ import type { CertificateAuthority } from './ca.ts';
 import { refuse } from './client-answer.ts';
 import { BAD_REQUEST } from './client-error.ts';
 import type { NodeRequest, NodeResponse } from './head.ts';
-import { expectRequest } from './http2-session.ts';
+import { expectRequest, noticeEnd } from './http2-session.ts';
 import { adapt, type ComboServer, serverThatNeverListens } from './mockttp-server.ts';
 import { endRaw } from './raw-answer.ts';
 import { SERVER_LIMITS } from './server-limits.ts';
@@ -105,6 +105,7 @@ export class Interceptor {
     server._http2Server.on('session', (session: ServerHttp2Session) => {
       clearTimeout(this.#tunnels.get(peerOf(session.socket))?.late);
       expectRequest(session);
+      noticeEnd(session);
     });
   }
 

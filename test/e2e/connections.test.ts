@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { describe, it } from 'node:test';
 import tls from 'node:tls';
-import { ask, basic, curl, openSession, RawConnection } from '../clients.ts';
-import { startFakeCopilot } from '../fake-copilot.ts';
+import { ask, basic, curl, openSession, openTunnel, RawConnection } from '../clients.ts';
+import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
+import { END_HEADERS, END_STREAM, FRAME, frameOf, PREFACE } from '../http2-frames.ts';
 import { isKeptAlive } from '../process-stats.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
@@ -77,6 +78,31 @@ describe('a connection', () => {
     });
     await once(socket, 'close');
     assert.equal(received, '');
+  });
+});
+
+describe('a connection of HTTP/2', () => {
+  let proxy: ProxyProcess;
+  let fake: FakeCopilot;
+  setStage({ config: CONFIG, files: { 'tell.ts': SCRIPT } }, undefined, (stage) => {
+    ({ proxy, fake } = stage);
+  });
+
+  it('whose client breaks the rules, and then leaves, is told of as closed', async () => {
+    const socket = await openTunnel(proxy, 'alice', API_HOST, ['h2']);
+    const [, port] = await proxy.said(/connected 127\.0\.0\.1 (\d+) undefined/);
+    // GET, https, / and the authority, by HPACK (RFC 7541, appendix A).
+    const head = Buffer.concat([Buffer.from([0x82, 0x87, 0x84, 0x41, API_HOST.length]), Buffer.from(API_HOST)]);
+    socket.resume().write(PREFACE);
+    socket.write(frameOf(FRAME.settings, 0, 0));
+    socket.write(frameOf(FRAME.headers, END_HEADERS | END_STREAM, 1, head));
+    await eventually('the request', () => fake.requests.length > 0);
+    // Pings have eight bytes (RFC 9113, section 6.7).
+    socket.write(frameOf(FRAME.ping, 0, 0, Buffer.alloc(7)));
+    // It says goodbye.
+    await once(socket, 'data');
+    socket.destroy();
+    await proxy.said(new RegExp(`disconnected ${port} alice`));
   });
 });
 

@@ -6,13 +6,21 @@ import type net from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { ask, openSession, openTunnel } from '../clients.ts';
 import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
-import { END_STREAM, FRAME, type Frame, type FrameConnection, startFrameServer } from '../http2-frames.ts';
+import {
+  END_STREAM,
+  FRAME,
+  type Frame,
+  type FrameConnection,
+  type FrameServer,
+  startFrameServer,
+} from '../http2-frames.ts';
 import { type Credentials, makeCredentials } from '../own-upstream.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
 import { TELL } from '../telling.ts';
 
 const MUCH_BYTES = 500_000;
+const NOTICED_LIMIT_MS = 10_000;
 
 const CONFIG = `export default {
   addons: ['addons/auth.ts', 'tell.ts'], options: { auth: { users: ['alice', 'bob'] } },
@@ -212,6 +220,71 @@ describe('what comes before and behind answers', () => {
   });
 });
 
+describe('an HTTP/2 server that breaks off', () => {
+  let server: FrameServer;
+  let proxy: ProxyProcess;
+  let session: http2.ClientHttp2Session;
+  let serve: (stream: number, connection: FrameConnection) => void;
+  before(async () => {
+    const credentials = await makeCredentials();
+    server = await startFrameServer(credentials, ({ type, stream }, connection) => {
+      if (type === FRAME.headers) serve(stream, connection);
+    });
+    proxy = await startProxy(server.port, credentials.ca);
+    session = await openSession(proxy, 'alice', API_HOST);
+  });
+  after(async () => {
+    session.destroy();
+    await proxy.stop();
+    await server.close();
+  });
+
+  /** Waits for what must not take as long as it does until a server is asked whether it is still there. */
+  async function noticed<T>(outcome: Promise<T>): Promise<T> {
+    const began = performance.now();
+    const value = await outcome;
+    assert.ok(performance.now() - began < NOTICED_LIMIT_MS, 'it was not noticed at once');
+    return value;
+  }
+
+  const breaks: readonly [what: string, then: (stream: number, connection: FrameConnection) => void][] = [
+    ['RST_STREAM 0', (stream, connection) => connection.reset(stream, 0)],
+    ['RST_STREAM 2', (stream, connection) => connection.reset(stream, 2)],
+    ['RST_STREAM 8', (stream, connection) => connection.reset(stream, 8)],
+    ['the end of its connection', (_stream, { socket }) => socket.end()],
+    ['a reset connection', (_stream, { socket }) => socket.destroy()],
+    ['a GOAWAY with an error', (stream, connection) => connection.goAway(stream, 1)],
+    [
+      'a frame against the rules, and then the end of its connection',
+      (_stream, connection) => {
+        // Pings have eight bytes (RFC 9113, section 6.7).
+        connection.send(FRAME.ping, 0, 0, Buffer.alloc(7));
+        setTimeout(() => connection.socket.end(), 30);
+      },
+    ],
+  ];
+  for (const [i, [what, then]] of breaks.entries()) {
+    it(`in the middle of a body, by ${what}, gives the client no clean end`, async () => {
+      serve = (stream, connection) => {
+        connection.sendHead(stream);
+        connection.sendData(stream, 'half');
+        setTimeout(() => then(stream, connection), 30);
+      };
+      await noticed(assert.rejects(ask(session, { ':path': `/body-${i}` })));
+      await proxy.said(new RegExp(`flow /body-${i} error upstream `));
+      assert.doesNotMatch(proxy.output, /unhandled error/);
+    });
+
+    it(`before the head, by ${what}, gives the client a 502`, async () => {
+      serve = then;
+      const { status, body } = await noticed(ask(session, { ':path': `/head-${i}` }));
+      assert.deepEqual([status, body], [502, 'insight-dump: The server could not be reached, or broke off.\n']);
+      await proxy.said(new RegExp(`flow /head-${i} error upstream `));
+      assert.doesNotMatch(proxy.output, /unhandled error/);
+    });
+  }
+});
+
 describe('an HTTP/2 server that misbehaves', () => {
   let credentials: Credentials;
   before(async () => {
@@ -243,36 +316,6 @@ describe('an HTTP/2 server that misbehaves', () => {
   }
 
   const GET = { ':path': '/x' };
-
-  const breaks: readonly [what: string, then: (stream: number, connection: FrameConnection) => void][] = [
-    ['RST_STREAM 0', (stream, connection) => connection.reset(stream, 0)],
-    ['RST_STREAM 2', (stream, connection) => connection.reset(stream, 2)],
-    ['RST_STREAM 8', (stream, connection) => connection.reset(stream, 8)],
-    ['the end of its connection', (_stream, { socket }) => socket.end()],
-    ['a reset connection', (_stream, { socket }) => socket.destroy()],
-    ['a GOAWAY with an error', (stream, connection) => connection.goAway(stream, 1)],
-  ];
-  for (const [what, then] of breaks) {
-    it(`in the middle of a body, by ${what}, gives the client no clean end`, () =>
-      against(
-        (stream, connection) => {
-          connection.sendHead(stream);
-          connection.sendData(stream, 'half');
-          setTimeout(() => then(stream, connection), 30);
-        },
-        async (session, proxy) => {
-          await assert.rejects(ask(session, GET));
-          await proxy.said(/flow \/x error upstream /);
-        },
-      ));
-
-    it(`before the head, by ${what}, gives the client a 502`, () =>
-      against(then, async (session, proxy) => {
-        const { status, body } = await ask(session, GET);
-        assert.deepEqual([status, body], [502, 'insight-dump: The server could not be reached, or broke off.\n']);
-        await proxy.said(/flow \/x error upstream /);
-      }));
-  }
 
   it('falls silent, which gives the client a 504, or no clean end of an answer that has begun', () =>
     against(

@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clientHello } from '../client-hello.ts';
 import { ask, basic, openTunnel, RawConnection } from '../clients.ts';
+import { FRAME, frameOf, PREFACE } from '../http2-frames.ts';
 import type { ProxyProcess } from '../proxy-process.ts';
 import { API_HOST } from '../requests.ts';
 import { setStage } from '../stage.ts';
@@ -18,6 +19,10 @@ const IDLE_MS = 36_000;
 
 /** A head that is not over, byte by byte: whoever only looks for silence waits for good. */
 const DRIP_EVERY_MS = 1_000;
+
+// By the static table of HPACK (RFC 7541, appendix A).
+const METHOD_GET = Buffer.from([0x82]);
+const PATH_ROOT = Buffer.from([0x84]);
 
 describe('a tunnel in which no request comes to be', { concurrency: true }, () => {
   let proxy: ProxyProcess;
@@ -80,21 +85,21 @@ describe('a tunnel in which no request comes to be', { concurrency: true }, () =
   const beginHeaders = async () => {
     const socket = await openTunnel(proxy, 'alice', API_HOST, ['h2']);
     socket.on('data', () => {});
-    socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-    socket.write(frame(SETTINGS, 0, ''));
-    socket.write(frame(HEADERS, 1, '82'));
+    socket.write(PREFACE);
+    socket.write(frameOf(FRAME.settings, 0, 0));
+    socket.write(frameOf(FRAME.headers, 0, 1, METHOD_GET));
     return socket;
   };
 
   it('is closed when headers of h2 go on and on', async () => {
     const socket = await beginHeaders();
-    socket.write(Buffer.concat(Array.from({ length: 10_000 }, () => frame(CONTINUATION, 1, '84'))));
+    socket.write(Buffer.concat(Array.from({ length: 10_000 }, () => frameOf(FRAME.continuation, 0, 1, PATH_ROOT))));
     await closed(socket);
   });
 
   it('is closed when headers of h2 go on now and then', async () => {
     const socket = await beginHeaders();
-    await Promise.all([drip(socket, () => frame(CONTINUATION, 1, '84')), closed(socket)]);
+    await Promise.all([drip(socket, () => frameOf(FRAME.continuation, 0, 1, PATH_ROOT)), closed(socket)]);
   });
 
   it('is kept for a while when a request has come in it', async () => {
@@ -115,19 +120,4 @@ describe('a tunnel in which no request comes to be', { concurrency: true }, () =
 
 function rejected(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('it is still open'))));
-}
-
-// Types of frames (RFC 9113, section 6).
-const HEADERS = 1;
-const SETTINGS = 4;
-const CONTINUATION = 9;
-
-/** A frame without flags. */
-function frame(type: number, stream: number, payloadHex: string): Buffer {
-  const payload = Buffer.from(payloadHex, 'hex');
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head.writeUInt8(type, 3);
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
 }
