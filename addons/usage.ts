@@ -17,7 +17,7 @@ import { firstState, type State, type UsageContext } from './usage/context.ts';
 import { options } from './usage/options.ts';
 import { pruneCommand } from './usage/prune-command.ts';
 import { lookAfter } from './usage/upkeep.ts';
-import { beginWriting, enqueue, finishWriting } from './usage/writing.ts';
+import { beginWriting, enqueue, enqueueAndWait, finishWriting } from './usage/writing.ts';
 
 export default defineAddon({
   name: 'usage',
@@ -38,7 +38,8 @@ export default defineAddon({
 /** Whose content is kept: what the seed records. All else is there to be counted. */
 const WHOLE: ReadonlySet<CountedAs> = new Set<CountedAs>(['turn', 'completion']);
 
-function record(exchange: CopilotExchange, flow: Flow, ctx: UsageContext): void {
+/** Resolves when it is on the disk, if records are forced to it; those behind, such as metrics, come after that then. */
+function record(exchange: CopilotExchange, flow: Flow, ctx: UsageContext): void | Promise<void> {
   const { options, state, log } = ctx;
   const { user, kind, editor, language, keep, counted, endMs } = exchange;
   const said = kind === 'chat' ? `💬👄 ${user} chat ${editor}` : `🤖🚗 ${user} completion ${editor} ${language}`;
@@ -49,7 +50,8 @@ function record(exchange: CopilotExchange, flow: Flow, ctx: UsageContext): void 
   const counts = WHOLE.has(counted.as);
   const whole = recordOf(exchange, flow, counts || options.otherContent);
   const isJson = options.format === 'json';
-  enqueue(
+  const put = options.fsync === 'always' ? enqueueAndWait : enqueue;
+  return put(
     {
       folder: recordFolder(user, counted.as),
       name: isJson ? fileName(exchange, state) : new Date(endMs).toISOString().slice(0, 10),

@@ -14,7 +14,9 @@ export const options = z.object({
   fsync: z
     .enum(['never', 'interval', 'always'])
     .default('always')
-    .describe('when records are forced to the disk, so that they survive a loss of power: never, each second, at once'),
+    .describe(
+      'when records are forced to the disk, so that they survive a loss of power: never, each second, or each before it is counted',
+    ),
   maxQueued: z
     .int()
     .min(1)

@@ -10,6 +10,8 @@ export interface Item {
   /** For the console, once it is written. */
   readonly said: string;
   readonly level: 'info' | 'debug';
+  /** Called when it is on the disk, is lost, or has to wait for the disk to work again. */
+  readonly settled?: () => void;
 }
 
 /** Records on their way to the disk: data, so that a save of the addon loses none. */
@@ -50,6 +52,7 @@ export function put(queue: Queue, item: Item, { maxItems, maxBytes }: QueueLimit
   while (isFull()) {
     const oldest = item.bytes.length > maxBytes ? undefined : queue.failed.shift();
     queue.dropped += 1;
+    (oldest ?? item).settled?.();
     if (oldest === undefined) return;
     queue.bytes -= oldest.bytes.length;
   }
@@ -79,6 +82,7 @@ export function settle(queue: Queue, items: readonly Item[], isWritten: boolean)
   queue.underWay -= items.length;
   if (!isWritten) queue.failed.push(...items);
   else for (const { bytes } of items) queue.bytes -= bytes.length;
+  for (const { settled } of items) settled?.();
 }
 
 /** Those that failed have another turn, before newer ones. */

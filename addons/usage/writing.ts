@@ -11,6 +11,8 @@ const RETRY_PAUSE_MS = 1_000;
 /** What comes meanwhile waits no longer than that. */
 const LOOK_PAUSE_MS = 100;
 const SYNC_INTERVAL_MS = 1_000;
+/** Less than a hook may take. */
+const MAX_WAIT_MS = 8_000;
 const MIB = 1024 * 1024;
 
 /** Takes a record; it is written soon. Where too many wait, one is lost, which is said when it begins. */
@@ -26,6 +28,19 @@ export function enqueue(item: Item, ctx: UsageContext): void {
     );
   }
   beginWriting(ctx);
+}
+
+/**
+ * The same, and waits until it is on the disk: what is counted behind that has its record, whenever the proxy is killed.
+ * A disk that does not work, or takes too long, is not waited for.
+ */
+export async function enqueueAndWait(item: Item, ctx: UsageContext): Promise<void> {
+  let limit: NodeJS.Timeout | undefined;
+  await new Promise<void>((resolve) => {
+    limit = setTimeout(resolve, MAX_WAIT_MS).unref();
+    enqueue({ ...item, settled: resolve }, ctx);
+  });
+  clearTimeout(limit);
 }
 
 /** Begins to write what waits, unless that is under way. */

@@ -5,7 +5,7 @@ import type { Pin } from '../pin.ts';
 import { Answer } from './answer.ts';
 import { EVENT_OVERHEAD, KEEP_LIMIT } from './body-reader.ts';
 import type { Endpoint } from './endpoint.ts';
-import { DecodedExchange } from './exchange.ts';
+import { exchangeOf } from './exchange.ts';
 import { at, hasObjectAt, parseJson, textAt } from './json.ts';
 import { readEvent } from './readers.ts';
 import { type Asked, readRequest } from './request.ts';
@@ -110,7 +110,7 @@ export class Conversation implements FlowObserver {
     this.#turn = undefined;
     this.#number += 1;
     const { events, keptCharacters: _, ...found } = turn;
-    const exchange = new DecodedExchange({
+    const exchange = exchangeOf({
       ...found,
       id: `${this.#flow.id}-${this.#number}`,
       flow: this.#flow,

@@ -34,88 +34,68 @@ export interface Findings {
   readonly firstTokenMs: number | undefined;
 }
 
-/** An exchange as addons get it. */
-export class DecodedExchange implements CopilotExchange {
-  readonly id: string;
-  user: string;
-  readonly groups: readonly string[];
-  address: string;
-  machine: string | undefined;
-  keep: CopilotExchange['keep'] = 'all';
-  readonly endpoint: CopilotExchange['endpoint'];
-  readonly kind: CopilotExchange['kind'];
-  readonly transport: CopilotExchange['transport'];
-  readonly editor: string;
-  readonly plugin: string | undefined;
-  readonly surface: CopilotExchange['surface'];
-  readonly language: string;
-  readonly languageInferred: boolean;
-  readonly model: string | undefined;
-  readonly answeredBy: string | undefined;
-  readonly interaction: string | undefined;
-  request: unknown;
-  response: unknown;
-  prompt: string;
-  choices: CopilotExchange['choices'];
-  readonly status: number | undefined;
-  readonly outcome: CopilotExchange['outcome'];
-  readonly failure: string | undefined;
-  readonly truncated: boolean;
-  readonly tokens: Tokens;
-  readonly credits: number | undefined;
-  readonly quota: CopilotExchange['quota'];
-  readonly startMs: number;
-  readonly endMs: number;
-  readonly firstTokenMs: number | undefined;
-  readonly tokensPerSecond: number | undefined;
-  counted: Counted;
-
-  constructor({ flow, endpoint: { endpoint, kind }, asked, answer, request, initiator, ...findings }: Findings) {
-    const { headers, path } = flow.request;
-    this.id = findings.id;
-    this.user = flow.client.user ?? 'anonymous';
-    this.groups = flow.client.groups;
-    this.address = flow.client.address;
-    this.machine = headers.get('vscode-machineid');
-    this.endpoint = endpoint;
-    this.kind = kind;
-    this.transport = findings.transport;
-    const { editor, plugin, surface } = clientOf(headers);
-    this.editor = editor;
-    this.plugin = plugin;
-    this.surface = surface;
-    this.model = named(asked.model) ?? named(engineOf(path));
-    this.answeredBy = named(answer.model);
-    this.interaction = named(findings.interaction);
-    this.request = request;
-    this.response = findings.response;
-    this.prompt = asked.prompt;
-    this.choices = answer.choices;
-    const told = named(textAt(request, 'extra', 'language'));
-    this.language = told ?? named(languageOf({ ...asked, choices: this.choices })) ?? 'unknown';
-    this.languageInferred = told === undefined && this.language !== 'unknown';
-    this.status = findings.status;
-    this.outcome = outcomeOf(answer, findings);
-    this.failure = this.outcome === 'failed' ? named(failureOf(answer, findings)) : undefined;
-    this.truncated = findings.truncated || answer.truncated;
-    this.tokens = this.status === undefined ? NO_TOKENS : tokensOf(endpoint, request, answer, this.choices);
-    this.credits = answer.nanoCredits === undefined ? undefined : answer.nanoCredits / NANO_PER_CREDIT;
-    this.quota = quotaOf(flow.response?.headers, answer.quotas);
-    this.startMs = findings.startMs;
-    this.endMs = findings.endMs;
-    this.firstTokenMs = findings.firstTokenMs;
-    this.tokensPerSecond = rateOf(this);
-    const { uncounted } = flow.metadata;
-    const { model, choices, outcome } = this;
-    this.counted =
-      uncounted === undefined
-        ? classify({ endpoint, headers, asked, initiator, model, choices, outcome })
-        : { as: 'nothing', reason: uncounted };
-  }
-
-  count(as: CountedAs, reason: string): void {
+/** What exchanges have in common: so that they can be copied and compared as data. */
+const EXCHANGE = {
+  count(this: { counted: Counted }, as: CountedAs, reason: string): void {
     this.counted = { as, reason };
-  }
+  },
+};
+
+/** An exchange as addons get it. */
+export function exchangeOf({
+  flow,
+  endpoint: { endpoint, kind },
+  asked,
+  answer,
+  request,
+  ...found
+}: Findings): CopilotExchange {
+  const { client, metadata, response } = flow;
+  const { headers, path } = flow.request;
+  const { choices } = answer;
+  const { initiator, status, startMs, endMs, firstTokenMs } = found;
+  const outcome = outcomeOf(answer, found);
+  const model = named(asked.model) ?? named(engineOf(path));
+  const told = named(textAt(request, 'extra', 'language'));
+  const language = told ?? named(languageOf({ ...asked, choices })) ?? 'unknown';
+  const tokens = status === undefined ? NO_TOKENS : tokensOf(endpoint, request, answer, choices);
+  const data: Omit<CopilotExchange, 'count'> = {
+    id: found.id,
+    user: client.user ?? 'anonymous',
+    groups: client.groups,
+    address: client.address,
+    machine: headers.get('vscode-machineid'),
+    keep: 'all',
+    endpoint,
+    kind,
+    transport: found.transport,
+    ...clientOf(headers),
+    language,
+    languageInferred: told === undefined && language !== 'unknown',
+    model,
+    answeredBy: named(answer.model),
+    interaction: named(found.interaction),
+    request,
+    response: found.response,
+    prompt: asked.prompt,
+    choices,
+    status,
+    outcome,
+    failure: outcome === 'failed' ? named(failureOf(answer, found)) : undefined,
+    truncated: found.truncated || answer.truncated,
+    tokens,
+    credits: answer.nanoCredits === undefined ? undefined : answer.nanoCredits / NANO_PER_CREDIT,
+    quota: quotaOf(response?.headers, answer.quotas),
+    startMs,
+    endMs,
+    firstTokenMs,
+    tokensPerSecond: rateOf(tokens, found),
+    counted:
+      metadata.uncounted === undefined
+        ? classify({ endpoint, headers, asked, initiator, model, choices, outcome })
+        : { as: 'nothing', reason: metadata.uncounted },
+  };
+  return Object.assign(Object.create(EXCHANGE) as typeof EXCHANGE, data);
 }
 
 const NANO_PER_CREDIT = 1e9;
@@ -139,7 +119,10 @@ function failureOf(answer: Answer, { status = 0, cut }: Pick<Findings, 'status' 
   return answer.failure ?? (status >= 400 ? String(status) : (cut?.code ?? 'unknown'));
 }
 
-function rateOf({ tokens, startMs, endMs, firstTokenMs }: CopilotExchange): number | undefined {
+function rateOf(
+  { completion }: Tokens,
+  { startMs, endMs, firstTokenMs }: Pick<Findings, 'startMs' | 'endMs' | 'firstTokenMs'>,
+): number | undefined {
   const seconds = firstTokenMs === undefined ? 0 : (endMs - startMs - firstTokenMs) / 1000;
-  return seconds > 0 && tokens.completion > 0 ? tokens.completion / seconds : undefined;
+  return seconds > 0 && completion > 0 ? completion / seconds : undefined;
 }

@@ -3,7 +3,7 @@ import type { HttpFlow, HttpMessage } from '../flow.ts';
 import { Answer } from './answer.ts';
 import { BodyReader } from './body-reader.ts';
 import { type Endpoint, endpointOf } from './endpoint.ts';
-import { DecodedExchange } from './exchange.ts';
+import { exchangeOf } from './exchange.ts';
 import { readEvent } from './readers.ts';
 import { readRequest } from './request.ts';
 
@@ -51,7 +51,7 @@ export class HttpReading {
    *
    * @throws what went wrong in reading it
    */
-  async exchange(): Promise<DecodedExchange | undefined> {
+  async exchange(): Promise<CopilotExchange | undefined> {
     const { request, response, timings, error } = this.#flow;
     if (response === undefined && error === undefined) return undefined;
     const { endpoint } = this.#endpoint;
@@ -61,7 +61,7 @@ export class HttpReading {
     const { headers } = request;
     const { content } = asked.body;
     const read = readRequest(endpoint, content);
-    return new DecodedExchange({
+    return exchangeOf({
       id: this.#flow.id,
       flow: this.#flow as Flow,
       endpoint: this.#endpoint,

@@ -134,13 +134,15 @@ describe('metrics of a process that is killed again and again', () => {
     assert.equal(new Set(uses.map(({ id }) => id)).size, uses.length, 'none is counted twice');
     assert.deepEqual(filesIn(logs), filesOf(uses));
     const records = await recorded(logs);
+    const unrecorded = uses.filter(({ id }) => !records.has(id));
+    assert.deepEqual(unrecorded, [], 'what is counted is recorded');
     t.diagnostic(`${uses.length} counted, ${killed} of them before the last kill; ${records.size} recorded`);
     const dates = [...filesIn(logs).keys()];
     for (const date of dates) await rebuild(logs, date, 'UTC');
-    assert.deepEqual(filesIn(logs), filesOf(uses), 'what has no record is in the journal');
+    assert.deepEqual(filesIn(logs), filesOf(uses), 'with the journal');
     rmSync(path.join(logs, 'metrics'), { recursive: true });
     for (const date of dates) await rebuild(logs, date, 'UTC');
-    assert.deepEqual(filesIn(logs), filesOf(uses.filter(({ id }) => records.has(id))), 'records alone');
+    assert.deepEqual(filesIn(logs), filesOf(uses), 'by the records alone');
   });
 
   it('without records, are all that was in the journal when it was killed', async (t) => {

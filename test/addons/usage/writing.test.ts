@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { firstState, type State, type UsageContext } from '../../../addons/usage/context.ts';
 import { options } from '../../../addons/usage/options.ts';
 import type { Item } from '../../../addons/usage/queue.ts';
-import { beginWriting, enqueue, finishWriting } from '../../../addons/usage/writing.ts';
+import { beginWriting, enqueue, enqueueAndWait, finishWriting } from '../../../addons/usage/writing.ts';
 import { MemoryLog } from '../../kit.ts';
 import { eventually, makeFolder } from '../../proxy-process.ts';
 
@@ -75,6 +75,27 @@ describe('writing records', () => {
     await end();
     assert.equal(readdirSync(written('bob')).length, 30);
     assert.ok(state.queue.dropped >= 20 && state.queue.dropped < 30, String(state.queue.dropped));
+  });
+
+  it('is waited for until a record is on the disk', async () => {
+    const { ctx, end } = instance();
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, i) => {
+        await enqueueAndWait(item('alice', `${i}.json`), ctx);
+        assert.ok(existsSync(path.join(written('alice'), `${i}.json`)));
+      }),
+    );
+    await end();
+  });
+
+  it('is not waited for when a record cannot be written now, or is lost', async () => {
+    writeFileSync(path.join(logs, 'usage'), '');
+    const { ctx, end } = instance({ maxQueued: 1 });
+    await enqueueAndWait(item('alice', '1.json'), ctx);
+    await enqueueAndWait(item('alice', '2.json'), ctx);
+    await enqueueAndWait({ ...item('alice', '3.json'), bytes: Buffer.alloc(70 * 1024 * 1024) }, ctx);
+    assert.equal(state.queue.dropped, 2);
+    await end();
   });
 
   for (const fsync of ['never', 'interval', 'always']) {
