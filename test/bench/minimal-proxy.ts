@@ -53,8 +53,10 @@ let session: http2.ClientHttp2Session | undefined;
 
 /** HTTP/2, by way of one connection that all clients share. */
 function relayStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-  if (session === undefined || session.destroyed) session = http2.connect(`https://127.0.0.1:${port}`, server);
-  session.on('error', () => {});
+  if (session === undefined || session.destroyed) {
+    session = http2.connect(`https://127.0.0.1:${port}`, server);
+    session.on('error', () => {});
+  }
   const upstream = session.request(headers);
   upstream.on('response', (answer) => {
     if (!stream.destroyed) stream.respond(answer);

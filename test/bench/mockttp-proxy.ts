@@ -12,7 +12,7 @@ const [port = ''] = process.argv.slice(2);
 const https = await generateCACertificate();
 const proxy = getLocal({ https, http2: true, recordTraffic: false });
 await proxy.forAnyRequest().thenPassThrough({
-  transformRequest: { replaceHost: { targetHost: `localhost:${port}`, updateHostHeader: false } },
+  transformRequest: { replaceHost: { targetHost: `127.0.0.1:${port}`, updateHostHeader: false } },
 });
 await proxy.start();
 sayListening({ port: proxy.port, ca: https.cert });

@@ -39,6 +39,7 @@ export class Team {
   readonly #folder: string;
   readonly #options: TeamOptions;
   readonly #members = new Set<Member>();
+  readonly #starting = new Set<Promise<Entrant>>();
   #started = 0;
 
   private constructor(server: ServerAddress, child: Child, folder: string, options: TeamOptions) {
@@ -75,7 +76,9 @@ export class Team {
     const file = path.join(this.#folder, `probe-${this.#started}.json`);
     const nodeEnv = isProbed ? probeEnv(file, this.#profileOf(contestant)) : {};
     const beganMs = performance.now();
-    const entrant = await contestant.start(this.server, { nodeEnv, scratch: this.#folder });
+    const starting = contestant.start(this.server, { nodeEnv, scratch: this.#folder });
+    this.#starting.add(starting);
+    const entrant = await starting.finally(() => this.#starting.delete(starting));
     const startMs = performance.now() - beganMs;
     const { pid } = entrant;
     const loopDelay = isProbed && entrant.isNode && pid !== undefined ? new ProbedLoop(pid, file) : undefined;
@@ -108,7 +111,8 @@ export class Team {
   }
 
   async stop(): Promise<void> {
-    await Promise.allSettled([...this.#members].map(({ entrant }) => entrant.stop()));
+    const begun = [...this.#starting, ...[...this.#members].map(({ entrant }) => entrant)];
+    await Promise.allSettled(begun.map(async (entrant) => (await entrant).stop()));
     process.off('exit', this.#kill);
     await this.#child.stop();
     rmSync(this.#folder, { recursive: true, force: true });
