@@ -17,8 +17,6 @@ export interface OwnUpstream {
   readonly ca: string;
   /** Connections that are open now, below TLS. */
   readonly sockets: ReadonlySet<net.Socket>;
-  /** Says on all connections of HTTP/2, which clients keep for long, that it takes no more requests. */
-  sayGoodbye(): void;
   close(): Promise<void>;
 }
 
@@ -41,7 +39,6 @@ export async function startOwnUpstream(
 ): Promise<OwnUpstream> {
   const credentials = given ?? (await makeCredentials());
   const sockets = new Set<net.Socket>();
-  const sessions = new Set<http2.ServerHttp2Session>();
   const options = { keepAliveTimeout: 0, requestTimeout: 0, noDelay: true };
   const tlsOptions = { ...options, key: credentials.key, cert: credentials.cert };
   const secure =
@@ -52,10 +49,6 @@ export async function startOwnUpstream(
           handler as never,
         )
       : https.createServer(tlsOptions, handler);
-  secure.on('session', (session: http2.ServerHttp2Session) => {
-    sessions.add(session);
-    session.once('close', () => sessions.delete(session));
-  });
   const plain = http.createServer(options, handler);
   for (const server of [secure, plain]) {
     server.on('connection', (socket: net.Socket) => {
@@ -71,9 +64,6 @@ export async function startOwnUpstream(
     plainPort: (plain.address() as net.AddressInfo).port,
     ca: credentials.ca,
     sockets,
-    sayGoodbye() {
-      for (const session of sessions) session.close();
-    },
     async close() {
       for (const socket of sockets) socket.destroy();
       await Promise.all([secure, plain].map((server) => new Promise((resolve) => server.close(resolve))));

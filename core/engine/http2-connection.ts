@@ -64,11 +64,12 @@ export class Http2Connection implements Carrier {
     this.#prober = setInterval(() => {
       if (this.#streams > 0) this.#probe();
     }, limits.probeIntervalMs).unref();
-    this.#session.once('close', () => {
+    this.#session.once('close', () => socket.destroy());
+    // Of a session that has lost a write, Node never says that it is closed.
+    socket.once('close', () => {
       clearInterval(this.#prober);
       clearTimeout(this.#probing);
       clearTimeout(this.#closing);
-      socket.destroy();
       closed();
     });
   }

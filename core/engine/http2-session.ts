@@ -19,12 +19,12 @@ export function expectRequest(session: ServerHttp2Session): void {
  */
 export function noticeEnd(session: Http2Session): void {
   const timer = setInterval(() => {
-    if (session.destroyed) return;
+    // Of one that has lost a write, Node never says that it is closed.
+    if (session.destroyed) return clearInterval(timer);
     const { _handle: handle } = session.socket as unknown as { readonly _handle: TlsHandle | null };
     // While it writes, it reads nothing on purpose.
     if (handle?.writeQueueSize === 0) handle.readStart();
   }, READ_ON_INTERVAL_MS).unref();
-  session.once('close', () => clearInterval(timer));
 }
 
 /** Node's end of a TLS connection. */

@@ -8,6 +8,8 @@ export interface Hop {
   readonly sockets: ReadonlySet<net.Socket>;
   /** The connection of the client that the server knows by that port. */
   socketOf(port: number | undefined): net.Socket | undefined;
+  /** Ends all connections, which clients of HTTP/2 would keep for long. */
+  hangUp(): void;
   close(): Promise<void>;
 }
 
@@ -37,6 +39,9 @@ export async function startHop(port: number): Promise<Hop> {
     port: (server.address() as net.AddressInfo).port,
     sockets,
     socketOf: (known) => byPort.get(known),
+    hangUp() {
+      for (const socket of sockets) socket.unpipe().resume().end();
+    },
     async close() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

@@ -6,15 +6,18 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ANSWERS, FAULT_HEADER, type Http2Served, type Served, SIZE_HEADER, STALL_MS } from './chaos-faults.ts';
 
-/** Serves all faults, over either version. `socketOf` finds the client's connection, below TLS, by its port. */
-export function faultyHandler(socketOf: (port: number | undefined) => net.Socket | undefined): RequestListener {
+/** The ports of a connection to a server. */
+export type Ends = Pick<net.Socket, 'localPort' | 'remotePort'>;
+
+/** Serves all faults, over either version. `socketOf` finds the client's connection below TLS. */
+export function faultyHandler(socketOf: (ends: Ends) => net.Socket | undefined): RequestListener {
   const paths = new Set<string>();
   return async (request, response) => {
     for (const stream of [request, response]) stream.on('error', () => {});
     const path = String(request.url);
     const isAgain = paths.has(path);
     paths.add(path);
-    const connection = socketOf(request.socket?.remotePort);
+    const connection = request.socket && socketOf(request.socket);
     const size = Number(request.headers[SIZE_HEADER]);
     try {
       await answer({ request, response, size, connection, isAgain });

@@ -11,7 +11,7 @@ import { type Books, bookkeeper, moody } from './chaos-addons.ts';
 import { CHAOS_HOST, ChaoticClients, PORTS, WRONG_HOST } from './chaos-clients.ts';
 import { startFramesUpstream } from './chaos-frames.ts';
 import { type Hop, startHop } from './chaos-hop.ts';
-import { faultyHandler, startBlindUpstream } from './chaos-upstream.ts';
+import { type Ends, faultyHandler, startBlindUpstream } from './chaos-upstream.ts';
 import { HEAP_ADDON } from './heap-addon.ts';
 
 /** Another each time, unless you want to see an old failure again. */
@@ -60,10 +60,12 @@ describe(`chaos, with seed ${SEED}`, () => {
       (request, response) => response.end(JSON.stringify({ url: request.url })),
       credentials,
     );
-    const faultyOn = (port: number | undefined) => [...faulty.sockets].find(({ remotePort }) => remotePort === port);
+    // Connections to two servers may come from the same port.
+    const faultyOn = ({ localPort, remotePort }: Ends) =>
+      [...faulty.sockets].find((socket) => socket.remotePort === remotePort && socket.localPort === localPort);
     faulty = await startOwnUpstream(faultyHandler(faultyOn), credentials);
-    const http2Handler = faultyHandler((port) => hop.socketOf(port));
-    faultyHttp2 = await startOwnUpstream(http2Handler, credentials, 'h2');
+    const faultyBehindHop = faultyHandler(({ remotePort }) => hop.socketOf(remotePort));
+    faultyHttp2 = await startOwnUpstream(faultyBehindHop, credentials, 'h2');
     hop = await startHop(faultyHttp2.port);
     frames = await startFramesUpstream(credentials);
     blind = await startBlindUpstream();
@@ -108,7 +110,7 @@ describe(`chaos, with seed ${SEED}`, () => {
     const ended = performance.now();
     t.diagnostic(`seed ${SEED}; ${clients.total} requests and tunnels: ${JSON.stringify(clients.tally)}`);
     assert.deepEqual(clients.wrong, []);
-    faultyHttp2.sayGoodbye();
+    hop.hangUp();
     const books = await booksOnceQuiet();
     const quietAfterMs = performance.now() - ended;
     const files = openFiles(proxy.pid).length;
