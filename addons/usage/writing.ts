@@ -13,6 +13,8 @@ const LOOK_PAUSE_MS = 100;
 const SYNC_INTERVAL_MS = 1_000;
 /** Less than a hook may take. */
 const MAX_WAIT_MS = 8_000;
+/** Each that is waited for holds its exchange in memory besides. */
+const MAX_WAITED_FOR = 1_000;
 const MIB = 1024 * 1024;
 
 /** Takes a record; it is written soon. Where too many wait, one is lost, which is said when it begins. */
@@ -32,9 +34,13 @@ export function enqueue(item: Item, ctx: UsageContext): void {
 
 /**
  * The same, and waits until it is on the disk: what is counted behind that has its record, whenever the proxy is killed.
- * A disk that does not work, or takes too long, is not waited for.
+ * A disk that does not work, or is too slow, is not waited for.
  */
 export async function enqueueAndWait(item: Item, ctx: UsageContext): Promise<void> {
+  if (waiting(ctx.state.queue) >= MAX_WAITED_FOR) {
+    enqueue(item, ctx);
+    return;
+  }
   let limit: NodeJS.Timeout | undefined;
   await new Promise<void>((resolve) => {
     limit = setTimeout(resolve, MAX_WAIT_MS).unref();

@@ -88,6 +88,15 @@ describe('writing records', () => {
     await end();
   });
 
+  it('is waited for by a thousand records at most', async () => {
+    const { ctx, end } = instance();
+    for (let i = 0; i < 1_000; i++) enqueue(item('alice', `${i}.json`), ctx);
+    await enqueueAndWait(item('alice', 'last.json'), ctx);
+    assert.equal(existsSync(path.join(written('alice'), 'last.json')), false);
+    await end();
+    assert.equal(readdirSync(written('alice')).length, 1_001);
+  });
+
   it('is not waited for when a record cannot be written now, or is lost', async () => {
     writeFileSync(path.join(logs, 'usage'), '');
     const { ctx, end } = instance({ maxQueued: 1 });
