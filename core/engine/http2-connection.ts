@@ -141,6 +141,8 @@ export class Http2Connection implements Carrier {
     this.#streams -= 1;
     if (this.#streams > 0) return;
     this.#idleSinceMs = performance.now();
+    // Its streams close after it.
+    if (this.#isOver) return;
     this.#closing = setTimeout(() => this.#session.close(), this.#limits.keepIdleMs).unref();
   }
 

@@ -49,7 +49,11 @@ export class Http2Request implements UpstreamRequest {
   }
 
   onSilence(ms: number, silent: () => void): void {
-    this.#stream.setTimeout(ms, silent);
+    const stream = this.#stream;
+    stream.setTimeout(ms, silent);
+    // Of a stream that ends with its session, Node leaves the timer running, with all that hangs on it: it no longer takes
+    // a word from what it has destroyed (`setStreamTimeout` in its lib/internal/stream_base_commons.js).
+    stream.once('close', () => stream.setTimeout.call(Object.create(stream, { destroyed: { value: false } }), 0));
   }
 
   onInterim(told: (status: number, headers: readonly HeaderPair[]) => void): void {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type net from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 
 /** The header of a request that says how it is answered. */
 export const FAULT_HEADER = 'x-fault';
@@ -64,8 +64,9 @@ function rawly({ response }: Served, text: string): void {
 }
 
 /** Waits until some of the request's body is here, or there is none. */
-function begun({ request }: Served): Promise<unknown> {
-  return Promise.race([once(request, 'data'), once(request, 'end')]);
+async function begun({ request }: Served): Promise<void> {
+  await Promise.race([once(request, 'data'), once(request, 'end')]);
+  await turn();
 }
 
 /** Answers that are whole, whatever their shape. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
 import type { Http2ServerResponse, ServerHttp2Session } from 'node:http2';
 import net from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { ANSWERS, FAULT_HEADER, type Http2Served, type Served, SIZE_HEADER, STALL_MS } from './chaos-faults.ts';
 
 /** The ports of a connection to a server. */
@@ -20,6 +20,8 @@ export function faultyHandler(socketOf: (ends: Ends) => net.Socket | undefined):
     const connection = request.socket && socketOf(request.socket);
     const size = Number(request.headers[SIZE_HEADER]);
     try {
+      // Node dies of sessions that are ended in the middle of what they have received.
+      await turn();
       await answer({ request, response, size, connection, isAgain });
     } catch {
       // The proxy has gone.
