@@ -8,8 +8,9 @@ import { defineAddon, insightOf, messageOf } from 'insight-dump';
 import { catchUp, endJournal } from './metrics/catching-up.ts';
 import { firstState, type MetricsContext, options } from './metrics/context.ts';
 import { useOf, useOfAcceptance } from './metrics/day.ts';
-import { count, flush, goOn } from './metrics/keeping.ts';
+import { count, flush, goOn, hear } from './metrics/keeping.ts';
 import { reportCommand } from './metrics/report-command.ts';
+import type { Told } from './metrics/workers.ts';
 
 export default defineAddon({
   name: 'metrics',
@@ -32,6 +33,8 @@ export default defineAddon({
   acceptance({ timeMs, ...told }, _flow, ctx: MetricsContext) {
     count(useOfAcceptance({ ...told, id: randomUUID(), endMs: timeMs }), ctx);
   },
+
+  workerMessage: (told, ctx: MetricsContext) => hear(told as Told, ctx),
 
   async done(ctx: MetricsContext) {
     await ctx.state.catchingUp;

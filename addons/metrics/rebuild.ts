@@ -3,7 +3,7 @@ import { readRecords } from 'insight-dump';
 import { addCell } from './cells.ts';
 import { add, type Day, emptyDay, personOf, useOf } from './day.ts';
 import { metricsFolder, moveAside, readDay, writeDay } from './day-file.ts';
-import { appendJournal, idIn, journalFile, readJournal } from './journal.ts';
+import { appendJournal, idIn, journalFile, journalWorkers, readJournal } from './journal.ts';
 import { around, dateIn } from './time-zone.ts';
 
 export interface Rebuilt {
@@ -33,22 +33,23 @@ export async function rebuild(logs: string, date: string, timeZone: string): Pro
   const folder = metricsFolder(logs);
   const before = await readDay(folder, date, moveAside);
   keepUnrecorded(before.day, day);
-  await noteIds(journalFile(folder, date), ids);
-  await writeDay(folder, day, { timeZone, journal: before.journal });
+  await noteIds(folder, date, ids);
+  await writeDay(folder, day, { timeZone, journal: before.journal, others: before.others });
   return { records: ids.size, skipped: records.skipped };
 }
 
 /** Where there is a journal, what is in the file has to be known by it: or else the proxy counts it at its next start. */
-async function noteIds(journal: string, ids: ReadonlySet<string>): Promise<void> {
+async function noteIds(folder: string, date: string, ids: ReadonlySet<string>): Promise<void> {
   const missing = new Set(ids);
   let isThere = false;
-  for await (const line of readJournal(journal)) {
-    isThere = true;
-    missing.delete(idIn(line) ?? '');
-  }
+  for (const worker of await journalWorkers(folder, date))
+    for await (const line of readJournal(journalFile(folder, date, worker))) {
+      isThere = true;
+      missing.delete(idIn(line) ?? '');
+    }
   if (isThere && missing.size > 0)
     await appendJournal(
-      journal,
+      journalFile(folder, date),
       [...missing].map((id) => ({ rebuiltWith: id })),
     );
 }

@@ -1,4 +1,7 @@
-/** All telemetry of a day, `logs/telemetry/telemetry_YYYY-MM-DD.ndjson`: a batch on each line. */
+/**
+ * All telemetry of a day, `logs/telemetry/telemetry_YYYY-MM-DD.ndjson`: a batch on each line. Of several workers, each has
+ * a file of its own: `telemetry_YYYY-MM-DD.2.ndjson` is that of the second.
+ */
 import { appendFile, mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type Context, codeOf, describePath, messageOf, redact } from 'insight-dump';
@@ -50,8 +53,9 @@ function withoutCredentials(_key: string, value: unknown): unknown {
 }
 
 async function append(date: string, line: string, ctx: Context<unknown, Journal>): Promise<void> {
-  const { state, paths, log } = ctx;
-  const file = path.join(paths.logs, 'telemetry', `telemetry_${date}.ndjson`);
+  const { state, paths, log, worker } = ctx;
+  const name = worker.number === 1 ? date : `${date}.${worker.number}`;
+  const file = path.join(paths.logs, 'telemetry', `telemetry_${name}.ndjson`);
   try {
     if ((await sizeOf(file)) + Buffer.byteLength(line) > MAX_DAY_BYTES)
       throw new Error(`${describePath(file)} has its ${MAX_DAY_BYTES} bytes for the day`);

@@ -52,7 +52,7 @@ export async function finishWriting(ctx: UsageContext): Promise<void> {
 
 /** Writes until nothing waits; an instance that has ended leaves what it could not write. */
 async function keepWriting(ctx: UsageContext): Promise<void> {
-  const { options, state, signal, paths } = ctx;
+  const { options, state, signal, paths, worker } = ctx;
   const { queue } = state;
   const isClosed = (file: string) => state.packing === file;
   while (waiting(queue) > 0) {
@@ -63,7 +63,7 @@ async function keepWriting(ctx: UsageContext): Promise<void> {
       continue;
     }
     const groups = byTarget(take(queue));
-    const ways = sinks({ logs: paths.logs, maxFileBytes: options.maxFileMiB * MIB, isClosed });
+    const ways = sinks({ logs: paths.logs, maxFileBytes: options.maxFileMiB * MIB, worker, isClosed });
     await Promise.all(
       Array.from({ length: WRITERS }, async () => {
         for (let group = groups.shift(); group !== undefined; group = groups.shift())
