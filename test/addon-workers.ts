@@ -19,9 +19,10 @@ export class AddonWorkers {
   async begin(number: number, count: number): Promise<AddonTest> {
     const worker: Worker = { number, count, tell: (message) => this.#tell(number, message) };
     const addons = this.#addons.map((addon) => ({ name: addon.name ?? '', addon }));
-    const test = await new AddonTest({ ...this.#options, worker }).begin(addons);
+    const test = new AddonTest({ ...this.#options, worker });
+    // It hears as soon as it is loaded.
     this.#live.set(number, test);
-    return test;
+    return test.begin(addons);
   }
 
   /** Ends all that live, the first one last. */
