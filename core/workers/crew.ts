@@ -25,7 +25,7 @@ const MAX_PAUSE_MS = 30_000;
 export class Crew {
   readonly #settings: CrewSettings;
   readonly #members = new Map<number, Member>();
-  readonly #reception = new Reception(() => this.#all().filter(({ isRunning }) => isRunning));
+  readonly #reception = new Reception(() => this.#all().filter(({ isReachable }) => isReachable));
   /** By worker: how often in a row it has died, or not started, before it had lived long. */
   readonly #earlyDeaths = new Map<number, number>();
   readonly #stopping = new AbortController();

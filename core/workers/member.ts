@@ -25,8 +25,8 @@ export class Member {
   readonly gone: Promise<string>;
   readonly bornMs = performance.now();
   isRunning = false;
-  /** Connections that are on their way to it. */
-  pending = 0;
+  /** Connections that are on their way to it, in order. */
+  readonly pending: net.Socket[] = [];
   readonly #process: Worker;
   readonly #begin: ToWorker;
   readonly #heard: Heard;
@@ -45,6 +45,11 @@ export class Member {
     this.running.catch(() => {});
   }
 
+  /** It runs, and can be told. */
+  get isReachable(): boolean {
+    return this.isRunning && this.#process.isConnected();
+  }
+
   get pid(): number | undefined {
     return this.#process.process.pid;
   }
@@ -54,13 +59,14 @@ export class Member {
     this.#process.process.send?.(message, () => {});
   }
 
-  /** Hands a connection over. It is closed if the worker dies on the way. */
+  /**
+   * Hands a connection over. It is kept open here until it has been taken: Node would never close one that is on its way
+   * to a worker that dies.
+   */
   give(connection: net.Socket): void {
-    this.pending += 1;
+    this.pending.push(connection);
     const message: ToWorker = { do: 'take' };
-    this.#process.process.send?.(message, connection, {}, (error) => {
-      if (error !== null) connection.destroy();
-    });
+    this.#process.process.send?.(message, connection, { keepOpen: true }, () => {});
   }
 
   kill(): void {
@@ -103,7 +109,7 @@ export class Member {
         this.#heard.listen(message.to, this);
         break;
       case 'taken':
-        this.pending -= 1;
+        this.pending.shift()?.destroy();
         break;
       case 'tell':
         this.#heard.tell(message.addon, message.message, this);
@@ -114,10 +120,11 @@ export class Member {
   async #untilGone(): Promise<string> {
     const { process } = this.#process;
     const failed = new Promise<string>((resolve) => process.once('error', (error) => resolve(error.message)));
-    const ended = Promise.all([once(process, 'exit'), once(process, 'disconnect')]).then(
-      ([[code, signal]]) => `${signal ?? `exit code ${code}`}`,
-    );
+    // Its channel has been read to the end by then, as against `exit`; `disconnect` may never come.
+    const ended = once(process, 'close').then(([code, signal]) => `${signal ?? `exit code ${code}`}`);
     const how = await Promise.race([ended, failed]);
+    // It may have read from them.
+    for (const connection of this.pending.splice(0)) connection.destroy();
     this.#ballot?.settle(undefined);
     this.#failed(new Error(`worker ${this.number} ended while it started: ${how}`));
     return how;

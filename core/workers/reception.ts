@@ -10,14 +10,17 @@ const MAX_WAITING = 1_000;
 export class Reception {
   readonly #workers: () => readonly Member[];
   readonly #listener = new Listener(() =>
-    net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, (connection) => this.#receive(connection)),
+    net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, (connection) => {
+      connection.on('error', () => {});
+      this.#receive(connection);
+    }),
   );
   readonly #waiting: net.Socket[] = [];
   /** What was asked for, and what came of it. */
   #listening: { readonly to: ListenAddress; readonly address: Promise<net.AddressInfo> } | undefined;
   #last = 0;
 
-  /** @param workers those that run */
+  /** @param workers those that can be told */
   constructor(workers: () => readonly Member[]) {
     this.#workers = workers;
   }
@@ -46,7 +49,6 @@ export class Reception {
   }
 
   #receive(connection: net.Socket): void {
-    connection.on('error', () => {});
     const worker = this.#next();
     if (worker !== undefined) worker.give(connection);
     else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(connection);
@@ -56,8 +58,10 @@ export class Reception {
   /** The one with the fewest connections on their way to it: one that is busy is given less. Of several, in turns. */
   #next(): Member | undefined {
     const workers = this.#workers();
-    const fewest = Math.min(...workers.map(({ pending }) => pending));
-    const free = workers.filter(({ pending }) => pending === fewest).sort((one, other) => one.number - other.number);
+    const fewest = Math.min(...workers.map(({ pending }) => pending.length));
+    const free = workers
+      .filter(({ pending }) => pending.length === fewest)
+      .sort((one, other) => one.number - other.number);
     const next = free.find(({ number }) => number > this.#last) ?? free[0];
     this.#last = next?.number ?? 0;
     return next;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { readDay } from '../../addons/metrics/day-file.ts';
 import { idIn, journalDates, journalFile, journalWorkers, readJournal } from '../../addons/metrics/journal.ts';
@@ -110,25 +110,26 @@ describe('two workers', () => {
     }
     const before = proxy.records().size;
     await eventually('they go on', () => proxy.records().size > before + 10);
+    // Those of a primary that is killed end with it.
+    const pids = [...workerPids(proxy).values()];
+    proxy.kill('SIGKILL');
     isOver = true;
     await Promise.all(chatting);
-    assert.equal(await proxy.stop({ keep: true }), 0);
-
-    const folder = proxy.path('logs/metrics');
-    const journaled: string[] = [];
-    for (const date of await journalDates(folder))
-      for (const worker of await journalWorkers(folder, date))
-        for await (const line of readJournal(journalFile(folder, date, worker))) journaled.push(idIn(line) ?? '');
-    const counted = journaled.filter((id) => id !== '');
-    assert.equal(new Set(counted).size, counted.length, 'none is counted twice');
+    await eventually('the workers are gone', () => pids.every((pid) => !existsSync(`/proc/${pid}`)));
     const recorded = [...proxy.records().values()].map(({ insight }) => insight.id);
-    assert.deepEqual(
-      recorded.filter((id) => !counted.includes(id)),
-      [],
-      'each that was recorded is counted',
-    );
+
+    // One process alone counts what they have left.
+    const alone = await ProxyProcess.start({ upstream: fake, folder: proxy.folder });
+    const folder = alone.path('logs/metrics');
+    await eventually('each that was recorded is counted', async () => {
+      const ids = new Set(await journaledIds(folder));
+      return recorded.every((id) => ids.has(id));
+    });
+    assert.equal(await alone.stop({ keep: true }), 0);
+    const counted = await journaledIds(folder);
+    assert.equal(new Set(counted).size, counted.length, 'none is counted twice');
     assert.equal(new Set(recorded).size, recorded.length);
-    const { day, isAhead } = await readDay(folder, (proxy.metricsNow() as MetricsDay).day, assert.fail);
+    const { day, isAhead } = await readDay(folder, (alone.metricsNow() as MetricsDay).day, assert.fail);
     const cells = [...day.users.values()].flatMap((person) => [...person.cells.values()]);
     assert.equal(isAhead, false);
     assert.equal(
@@ -163,4 +164,12 @@ describe('two workers', () => {
 
 function gone(session: Awaited<ReturnType<typeof openSession>>): Promise<never> {
   return new Promise((_, reject) => session.once('close', () => reject(new Error('gone'))));
+}
+
+async function journaledIds(folder: string): Promise<string[]> {
+  const ids: string[] = [];
+  for (const date of await journalDates(folder))
+    for (const worker of await journalWorkers(folder, date))
+      for await (const line of readJournal(journalFile(folder, date, worker))) ids.push(idIn(line) ?? '');
+  return ids.filter((id) => id !== '');
 }
