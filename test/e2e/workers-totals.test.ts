@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { readDay } from '../../addons/metrics/day-file.ts';
-import { idIn, journalDates, journalFile, journalWorkers, readJournal } from '../../addons/metrics/journal.ts';
+import { journalDates, journalWorkers } from '../../addons/metrics/journal.ts';
 import { readRecordName } from '../../core/copilot/record-files.ts';
 import { ask, openSession } from '../clients.ts';
 import { type FakeCopilot, startFakeCopilot } from '../fake-copilot.ts';
-import { eventually, type MetricsDay, ProxyProcess } from '../proxy-process.ts';
+import { type MetricsDay, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST, COMPLETIONS_PATH, chatRequest, completionRequest, PROXY_HOST } from '../requests.ts';
-import { startWorkers, workerPids } from '../workers.ts';
+import { startWorkers } from '../workers.ts';
 
 const post = (path: string, editor: string, more = {}) => ({
   ...{ ':method': 'POST', ':path': path, 'editor-version': editor },
@@ -84,61 +83,6 @@ describe('two workers', () => {
     );
   });
 
-  it('lose nothing that was counted, and count nothing twice, when they are killed in the middle of it', async (t) => {
-    const proxy = await startWorkers(2, { upstream: fake });
-    t.after(() => proxy.stop());
-    let isOver = false;
-    const chatting = Array.from({ length: 6 }, async () => {
-      while (!isOver) {
-        try {
-          const session = await openSession(proxy, 'alice', API_HOST);
-          const headers = post('/chat/completions', 'vscode/1');
-          for (let i = 0; i < 5 && !isOver; i++)
-            await Promise.race([ask(session, headers, chatRequest('q')), gone(session)]);
-          session.close();
-        } catch {
-          // Who was connected to the one that is killed has to begin anew.
-        }
-      }
-    });
-    for (const number of [2, 1]) {
-      const before = proxy.records().size;
-      await eventually('some more', () => proxy.records().size > before + 10);
-      const since = proxy.output.length;
-      process.kill(workerPids(proxy).get(number) as number, 'SIGKILL');
-      await proxy.said(new RegExp(`worker ${number} is there again`), since, 60_000);
-    }
-    const before = proxy.records().size;
-    await eventually('they go on', () => proxy.records().size > before + 10);
-    // Those of a primary that is killed end with it.
-    const pids = [...workerPids(proxy).values()];
-    proxy.kill('SIGKILL');
-    isOver = true;
-    await Promise.all(chatting);
-    await eventually('the workers are gone', () => pids.every((pid) => !existsSync(`/proc/${pid}`)));
-    const recorded = [...proxy.records().values()].map(({ insight }) => insight.id);
-
-    // One process alone counts what they have left.
-    const alone = await ProxyProcess.start({ upstream: fake, folder: proxy.folder });
-    const folder = alone.path('logs/metrics');
-    await eventually('each that was recorded is counted', async () => {
-      const ids = new Set(await journaledIds(folder));
-      return recorded.every((id) => ids.has(id));
-    });
-    assert.equal(await alone.stop({ keep: true }), 0);
-    const counted = await journaledIds(folder);
-    assert.equal(new Set(counted).size, counted.length, 'none is counted twice');
-    assert.equal(new Set(recorded).size, recorded.length);
-    const { day, isAhead } = await readDay(folder, (alone.metricsNow() as MetricsDay).day, assert.fail);
-    const cells = [...day.users.values()].flatMap((person) => [...person.cells.values()]);
-    assert.equal(isAhead, false);
-    assert.equal(
-      cells.reduce((sum, { exchanges }) => sum + exchanges, 0),
-      counted.length,
-    );
-    t.diagnostic(`${counted.length} counted, ${recorded.length} recorded`);
-  });
-
   it('have lines of records that are whole, each in files of its own', async (t) => {
     const args = ['--set', 'usage.format=ndjson', '--set', 'usage.maxFileMiB=0.001'];
     const proxy = await startWorkers(2, { upstream: fake, args });
@@ -161,15 +105,3 @@ describe('two workers', () => {
     assert.ok(parts.some((part) => part % 2 === 1) && parts.length > 2, `${parts}`);
   });
 });
-
-function gone(session: Awaited<ReturnType<typeof openSession>>): Promise<never> {
-  return new Promise((_, reject) => session.once('close', () => reject(new Error('gone'))));
-}
-
-async function journaledIds(folder: string): Promise<string[]> {
-  const ids: string[] = [];
-  for (const date of await journalDates(folder))
-    for (const worker of await journalWorkers(folder, date))
-      for await (const line of readJournal(journalFile(folder, date, worker))) ids.push(idIn(line) ?? '');
-  return ids.filter((id) => id !== '');
-}
