@@ -88,6 +88,7 @@ export class Crew {
 
   async #launch(number: number): Promise<Greeting> {
     const { count, begin, line } = this.#settings;
+    this.#stopping.signal.throwIfAborted();
     const member = new Member(
       { do: 'begin', number, count, ...begin() },
       {
@@ -105,8 +106,6 @@ export class Crew {
     );
     this.#members.set(number, member);
     void member.gone.then((how) => this.#lost(member, how));
-    // One that is forked while all stop has not been told so.
-    if (this.#stopping.signal.aborted) member.send({ do: 'stop' });
     const greeting = await member.running;
     this.#reception.serveWaiting();
     return greeting;

@@ -8,7 +8,7 @@ import type { ListenAddress } from './part.ts';
 
 /** What a worker says that is for others. */
 export interface Heard {
-  line(line: LogLine, from: Member): void;
+  line(line: LogLine): void;
   tell(addon: string, message: unknown, from: Member): void;
   listen(to: ListenAddress, from: Member): void;
 }
@@ -103,7 +103,7 @@ export class Member {
         if (this.#ballot?.round === message.round) this.#ballot.settle(message.refusal);
         break;
       case 'line':
-        this.#heard.line(message.line, this);
+        this.#heard.line(message.line);
         break;
       case 'listen':
         this.#heard.listen(message.to, this);

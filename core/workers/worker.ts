@@ -36,6 +36,8 @@ class WorkerProcess {
   readonly #votes = new Votes((round, refusal) => void say({ is: 'vote', round, refusal }));
   #number = 0;
   #master: Master | undefined;
+  /** There once it has started. */
+  #greeting: Greeting | undefined;
   /** Resolves when it has started, or could not. */
   #started: Promise<void> | undefined;
   /** What the primary has answered who was asked to listen. */
@@ -99,20 +101,19 @@ class WorkerProcess {
       tell: (addon, message) => void say({ is: 'tell', addon, message }),
     };
     const prepared = await prepare(this.#flags, this.#modules, config, part.source);
-    let greeting: Greeting | undefined;
     const master = new Master({
       ...prepared,
       part,
       logs: { child: (...about) => logTo((line) => void say({ is: 'line', line }), ...about) },
-      listens: (told) => {
-        greeting = told;
+      listens: (greeting) => {
+        this.#greeting = greeting;
       },
     });
     this.#master = master;
     process.on('uncaughtException', (error) => master.report(error));
     process.on('unhandledRejection', (reason) => master.report(reason));
     await master.start();
-    await say({ is: 'running', greeting: greeting as unknown as Greeting });
+    await say({ is: 'running', greeting: this.#greeting as Greeting });
   }
 
   /** Makes a change together with the others; what they refuse leaves no trace. */
