@@ -7,7 +7,7 @@ import { accountFiles } from './auth/account-files.ts';
 import type { Account } from './auth/accounts.ts';
 import { readBasic } from './auth/basic.ts';
 import { type AuthContext, firstState } from './auth/context.ts';
-import { slowDown } from './auth/failures.ts';
+import { countFailure, networkOf, slowDown } from './auth/failures.ts';
 import { beginFollowing, follow } from './auth/following.ts';
 import { TooManyChecks } from './auth/hash-checks.ts';
 import { issuePasswords } from './auth/issued.ts';
@@ -41,6 +41,7 @@ export default defineAddon({
 
   async connect(tunnel, ctx) {
     const { client, proxyAuthorization } = tunnel;
+    const { options } = ctx;
     if (proxyAuthorization === undefined) {
       admitUnnamed(tunnel, ctx);
       return;
@@ -54,8 +55,16 @@ export default defineAddon({
     else {
       admit(client, ctx, account);
       remember(client.address, account.name, ctx);
-      say(ctx, ctx.options.logNames ? `✅ ${account.name} is here, from ${client.address}` : '✅ a user is here');
+      if (options.rememberClients) tell(ctx, { address: client.address, user: account.name });
+      say(ctx, options.logNames ? `✅ ${account.name} is here, from ${client.address}` : '✅ a user is here');
     }
+  },
+
+  /** Who guesses, or is remembered, may come to another worker the next time. */
+  workerMessage(message, ctx) {
+    const told = message as Told;
+    if ('failedFrom' in told) countFailure(networkOf(told.failedFrom), ctx.state.failures);
+    else remember(told.address, told.user, ctx);
   },
 
   /** Tunnels live long: whoever is no user any more gets nothing more out of one that is looked into. */
@@ -66,6 +75,12 @@ export default defineAddon({
     if (account === undefined || account.disabled) flow.respond({ status: 403, body: TURNED_AWAY });
   },
 });
+
+type Told = { readonly failedFrom: string } | { readonly address: string; readonly user: string };
+
+function tell({ worker }: AuthContext, told: Told): void {
+  worker.tell(told);
+}
 
 const ANONYMOUS = 'anonymous';
 
@@ -119,6 +134,7 @@ function admit(client: Client, { state }: AuthContext, { name, groups }: Account
 
 async function refuse(tunnel: Tunnel, ctx: AuthContext, name: string, sinceMs: number): Promise<void> {
   const { address } = tunnel.client;
+  tell(ctx, { failedFrom: address });
   const wasHeld = await slowDown(address, sinceMs, ctx);
   const whose = name === '' || !ctx.options.logNames ? '' : ` for ${printable(name)}`;
   say(ctx, `🔒 ${address} sent wrong credentials${whose}`);

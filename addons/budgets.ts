@@ -21,6 +21,7 @@ import { grow, growthOf, ownSubject, today } from './budgets/tallies.ts';
 import { recoverDay, save } from './budgets/tally-file.ts';
 import { warn } from './budgets/warnings.ts';
 import { lastPosts } from './budgets/webhook.ts';
+import { hear, tell } from './budgets/workers.ts';
 
 /** What a request to an endpoint of either kind uses. */
 const UNITS_OF: Readonly<Record<Endpoint['kind'], readonly Unit[]>> = {
@@ -44,6 +45,12 @@ export default defineAddon({
     if (state.day.date === NO_DAY) state.day = (await recoverDay(ctx)) ?? state.day;
   },
 
+  running(ctx: BudgetsContext) {
+    tell(ctx, { begins: ctx.worker.number });
+  },
+
+  workerMessage: (told, ctx: BudgetsContext) => hear(told as Parameters<typeof hear>[0], ctx),
+
   requestHeaders(flow, ctx: BudgetsContext) {
     const endpoint = endpointAsked(flow);
     if (endpoint === undefined || ctx.options.limits.length === 0) return;
@@ -60,7 +67,7 @@ export default defineAddon({
     const { admissions } = ctx.state;
     const key = questionKey(askerOf(flow).user, flow.request.headers.get('x-interaction-id') ?? flow.id);
     if (exhausted(flow, endpoint.kind, ctx) === undefined) {
-      letIn(admissions, key);
+      letInEverywhere(key, ctx);
       if (initiator !== 'agent') reserveOnSocket(admissions, flow, askerOf(flow));
       return;
     }
@@ -82,8 +89,10 @@ export default defineAddon({
     const day = today(ctx);
     const growth = growthOf(exchange);
     if (Object.keys(growth).length === 0 || dateIn(options.timeZone, exchange.endMs) < day.date) return;
-    grow(day, askerOf(flow), growth);
-    warn(standingsOf(askerOf(flow), options.limits, day), ctx);
+    const asker = askerOf(flow);
+    grow(day, asker, growth);
+    tell(ctx, { grown: { date: day.date, asker, growth } });
+    warn(standingsOf(asker, options.limits, day), ctx);
     save(ctx);
   },
 
@@ -120,10 +129,15 @@ function spentOf(flow: Flow, kind: Endpoint['kind'], ctx: BudgetsContext): Stand
   const belongs = isChat && (interaction === undefined ? isAgents : admissions.questions.has(key));
   const spent = exhausted(flow, kind, ctx);
   if (spent !== undefined) return belongs && goesOn(admissions, key) ? undefined : spent;
-  if (isChat) letIn(admissions, key);
+  if (isChat) letInEverywhere(key, ctx);
   if (!belongs && !isAgents && !isWebSocket(request))
     reserve(admissions, flow, asker, isChat ? 'turns' : 'completions');
   return undefined;
+}
+
+function letInEverywhere(key: string, ctx: BudgetsContext): void {
+  letIn(ctx.state.admissions, key);
+  tell(ctx, { letIn: key });
 }
 
 /** The first limit that refuses and has nothing left for a request of that kind. */

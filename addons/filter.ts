@@ -4,7 +4,7 @@
  */
 import { type Context, defineAddon } from 'insight-dump';
 import { z } from 'zod';
-import { type Interactions, noteInteraction } from './filter/interactions.ts';
+import { type Interactions, type Met, noteInteraction } from './filter/interactions.ts';
 import { judgeBySeed, seedSwitches } from './filter/seed-rules.ts';
 
 const options = z.object({
@@ -34,10 +34,19 @@ export default defineAddon({
   options,
   state: (): State => ({ interactions: new Map(), unknownEditors: new Set() }),
 
-  exchange(exchange, flow, { options, state, log }: FilterContext) {
+  exchange(exchange, flow, { options, state, log, worker }: FilterContext) {
     if (flow.metadata.uncounted !== undefined) return;
     if (options.rules === 'seed') judgeBySeed(exchange, options, state.unknownEditors, log);
-    else if (exchange.counted.as === 'turn' && noteInteraction(exchange, state.interactions) === 'known')
-      exchange.count('step', 'the interaction has been counted already');
+    else if (exchange.counted.as === 'turn') {
+      const { user, interaction, startMs } = exchange;
+      const met: Met = { user, interaction, startMs };
+      if (noteInteraction(met, state.interactions) === 'known')
+        exchange.count('step', 'the interaction has been counted already');
+      worker.tell(met);
+    }
+  },
+
+  workerMessage(met, { state }: FilterContext) {
+    noteInteraction(met as Met, state.interactions);
   },
 });

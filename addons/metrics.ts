@@ -9,9 +9,10 @@ import { catchUp, endJournal } from './metrics/catching-up.ts';
 import { firstState, type MetricsContext, options } from './metrics/context.ts';
 import { useOf, useOfAcceptance } from './metrics/day.ts';
 import { metricsFolder } from './metrics/day-file.ts';
-import { count, flush, goOn, lookAfterDays } from './metrics/keeping.ts';
+import { count, flush, goOn, hear, lookAfterDays } from './metrics/keeping.ts';
 import { sayNothing } from './metrics/presence.ts';
 import { reportCommand } from './metrics/report-command.ts';
+import { hasFiles, type Told } from './metrics/workers.ts';
 
 export default defineAddon({
   name: 'metrics',
@@ -36,11 +37,13 @@ export default defineAddon({
     count(useOfAcceptance({ ...told, id: randomUUID(), endMs: timeMs }), ctx);
   },
 
+  workerMessage: (told, ctx: MetricsContext) => hear(told as Told, ctx),
+
   async done(ctx: MetricsContext) {
     await ctx.state.catchingUp;
     await flush(ctx);
     await endJournal(ctx);
     await ctx.state.lookingAfter;
-    await sayNothing(metricsFolder(ctx.paths.logs));
+    if (hasFiles(ctx.worker)) await sayNothing(metricsFolder(ctx.paths.logs));
   },
 });

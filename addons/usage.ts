@@ -12,8 +12,9 @@ import {
   NAMED_BESIDE_MS,
   recordFolder,
   recordOf,
+  type Worker,
 } from 'insight-dump';
-import { firstState, type State, type UsageContext } from './usage/context.ts';
+import { firstState, type UsageContext } from './usage/context.ts';
 import { options } from './usage/options.ts';
 import { pruneCommand } from './usage/prune-command.ts';
 import { lookAfter } from './usage/upkeep.ts';
@@ -40,7 +41,7 @@ const WHOLE: ReadonlySet<CountedAs> = new Set<CountedAs>(['turn', 'completion'])
 
 /** Resolves when it is on the disk, if records are forced to it; those behind, such as metrics, come after that then. */
 function record(exchange: CopilotExchange, flow: Flow, ctx: UsageContext): void | Promise<void> {
-  const { options, state, log } = ctx;
+  const { options, log, worker } = ctx;
   const { user, kind, editor, language, keep, counted, endMs } = exchange;
   const said = kind === 'chat' ? `💬👄 ${user} chat ${editor}` : `🤖🚗 ${user} completion ${editor} ${language}`;
   if (keep === 'nothing') {
@@ -48,13 +49,14 @@ function record(exchange: CopilotExchange, flow: Flow, ctx: UsageContext): void 
     return;
   }
   const counts = WHOLE.has(counted.as);
-  const whole = recordOf(exchange, flow, counts || options.otherContent);
+  const record = recordOf(exchange, flow, counts || options.otherContent);
+  const whole = worker.number === 1 ? record : { ...record, insight: { ...record.insight, worker: worker.number } };
   const isJson = options.format === 'json';
   const put = options.fsync === 'always' ? enqueueAndWait : enqueue;
   return put(
     {
       folder: recordFolder(user, counted.as),
-      name: isJson ? fileName(exchange, state) : new Date(endMs).toISOString().slice(0, 10),
+      name: isJson ? fileName(exchange, ctx) : new Date(endMs).toISOString().slice(0, 10),
       format: options.format,
       bytes: Buffer.from(`${JSON.stringify(whole, null, isJson ? 2 : 0)}\n`),
       said: counts ? said : `${said} (${counted.as}: ${counted.reason})`,
@@ -64,10 +66,16 @@ function record(exchange: CopilotExchange, flow: Flow, ctx: UsageContext): void 
   );
 }
 
-function fileName({ editor, endMs, machine = '-', address }: CopilotExchange, state: State): string {
-  const micros = Math.round(endMs * 1000);
+/** The next one that is this worker's: no two workers may name a file the same, so they take turns. */
+function ownMicros(micros: number, { number, count }: Worker): number {
+  const turn = number - 1;
+  return Math.ceil((Math.round(micros) - turn) / count) * count + turn;
+}
+
+function fileName({ editor, endMs, machine = '-', address }: CopilotExchange, { state, worker }: UsageContext): string {
+  const micros = ownMicros(endMs * 1000, worker);
   // A clock that was set back begins anew.
   const isBeside = Math.abs(state.lastMicros - micros) < (NAMED_BESIDE_MS / 2) * 1000;
-  state.lastMicros = isBeside ? Math.max(micros, state.lastMicros + 1) : micros;
+  state.lastMicros = isBeside ? Math.max(micros, state.lastMicros + worker.count) : micros;
   return jsonName(isoMicros(state.lastMicros), machine, address, editor);
 }

@@ -104,6 +104,9 @@ export interface Hooks<Options = unknown, State = unknown> {
 
   /** The WebSocket has closed; `close` says how. */
   websocketEnd?(flow: AnsweredFlow, close: WebSocketClose, ctx: Context<Options, State>): unknown;
+
+  /** This addon has told something in another worker, by `ctx.worker.tell()`: what it told, as JSON has it. */
+  workerMessage?(message: unknown, ctx: Context<Options, State>): unknown;
 }
 
 /** A hook's name. */
@@ -185,6 +188,22 @@ export interface Context<Options = unknown, State = unknown> {
   /** Yours; survives reloads of this addon, but not a restart of the proxy. */
   readonly state: State;
   readonly paths: Paths;
+  readonly worker: Worker;
+}
+
+/**
+ * Which process this is, of those that share the port: the first and only one, unless `--workers` says otherwise. A
+ * client's connection belongs to one worker, with all that comes on it; the next may come to another.
+ */
+export interface Worker {
+  /** From 1 on. A worker that has died is replaced by one with its number. */
+  readonly number: number;
+  readonly count: number;
+  /**
+   * Tells something to this addon in the other workers, which get it as `workerMessage`: what JSON can hold. Nothing
+   * waits for it. What one worker tells comes in its order; a worker that is not there yet is not told.
+   */
+  tell(message: unknown): void;
 }
 
 /** Folders, absolute. */

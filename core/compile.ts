@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -13,6 +14,13 @@ export interface Compiled {
   readonly inputs: ReadonlySet<string>;
   /** How they were before they were read. */
   readonly stamps: Stamps;
+}
+
+/** Where scripts are taken from. */
+export interface ScriptSource {
+  /** @throws as {@link compile} does */
+  compile(entry: string): Promise<Compiled>;
+  isThere(entry: string): boolean;
 }
 
 /** A failed build still knows what to watch: what it had read, and where it looked for more. */
@@ -56,6 +64,8 @@ export async function compile(entry: string): Promise<Compiled> {
     throw Object.assign(error as Error, { stamps }) satisfies Unbuilt;
   }
 }
+
+export const ON_DISK: ScriptSource = { compile, isThere: existsSync };
 
 /** Something is missing that may turn up. */
 function isUnresolved(message: Message | undefined): boolean {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import type { Config } from './addon.ts';
-import { compile, type Unbuilt } from './compile.ts';
+import { ON_DISK, type ScriptSource, type Unbuilt } from './compile.ts';
 import { errors } from './errors.ts';
 import { evaluate, type HostModules } from './evaluate.ts';
 import { didYouMean } from './nearest.ts';
@@ -37,8 +37,12 @@ export function findConfig(config: string | undefined): string {
 }
 
 /** @throws InsightError `doesNotCompile`, `doesNotEvaluate`, `configInvalid`; with `stamps` to watch */
-export async function readConfig(file: string, modules: HostModules): Promise<ConfigFile> {
-  const { code, inputs, stamps } = await compile(file);
+export async function readConfig(
+  file: string,
+  modules: HostModules,
+  source: Pick<ScriptSource, 'compile'> = ON_DISK,
+): Promise<ConfigFile> {
+  const { code, inputs, stamps } = await source.compile(file);
   try {
     const { exports } = evaluate(code, file, inputs, modules);
     return { path: file, config: validated(exports.default, file), stamps };

@@ -13,6 +13,7 @@ import type { ScriptSpec } from './script.ts';
 import { nameScripts } from './script-names.ts';
 import { describePath } from './stack.ts';
 import type { WatchMode } from './watch.ts';
+import type { ListenAddress } from './workers/part.ts';
 
 /** What was said on the command line. */
 export interface Flags {
@@ -33,6 +34,8 @@ export interface Flags {
   readonly sslInsecure?: boolean | undefined;
   readonly flowDetail?: number | undefined;
   readonly insecureOpen?: boolean | undefined;
+  /** How many processes do the work; one if it is not said. */
+  readonly workers?: number | undefined;
   /** How saves are noticed; by the file system's events when it is not said. */
   readonly watch?: WatchMode | undefined;
 }
@@ -53,11 +56,6 @@ export interface Settings {
   readonly flowDetail: number;
   readonly hookTimeoutMs: number;
   readonly drainMs: number;
-}
-
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
 }
 
 /** What cannot change while it runs. */

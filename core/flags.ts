@@ -38,6 +38,7 @@ const RUN_OPTIONS = {
   'upstream-ca': text('PEM file of more CAs to trust upstream'),
   'ssl-insecure': { ...flag('Do not verify upstream certificates'), alias: 'k' },
   'flow-detail': text('Show of each flow: nothing, a line, headers, cut bodies, bodies  [1]'),
+  workers: text('Do the work in so many processes, up to the number of processors  [1]'),
   'insecure-open': flag('Listen to others without asking for passwords'),
   quiet: { ...flag('Show errors only'), alias: 'q' },
   verbose: { ...flag('Show debugging lines, and flows with headers'), alias: 'v' },
@@ -146,6 +147,7 @@ function flagsOf(argv: RunArguments, env: NodeJS.ProcessEnv): Flags {
     sslInsecure: argv.sslInsecure,
     flowDetail: flowDetail ?? (argv.quiet ? 0 : argv.verbose ? 2 : undefined),
     insecureOpen: argv.insecureOpen,
+    workers: whole('--workers', argv.workers, MAX_WORKERS, 1),
     watch: !argv.watch ? 'off' : argv.watchPoll ? 'poll' : 'events',
   };
 }
@@ -155,10 +157,14 @@ function last(value: string | string[]): string | undefined {
   return Array.isArray(value) ? value.at(-1) : value;
 }
 
+/** Far more than help. */
+const MAX_WORKERS = 256;
+
 /** The number that a flag's text says. */
-function whole(name: string, value: string | undefined, max: number): number | undefined {
+function whole(name: string, value: string | undefined, max: number, min = 0): number | undefined {
   if (value === undefined) return undefined;
   const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-  if (!(number <= max)) throw errors.usage(`${name} ${value}: expected a number from 0 to ${max}`);
+  if (!(number >= min && number <= max))
+    throw errors.usage(`${name} ${value}: expected a number from ${min} to ${max}`);
   return number;
 }

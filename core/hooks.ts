@@ -34,10 +34,11 @@ export const HOOKS = {
   websocketMessage: { phase: 'traffic' },
   websocketEnd: { phase: 'traffic' },
   clientDisconnected: { phase: 'traffic' },
+  workerMessage: { phase: 'lifecycle' },
   done: { phase: 'lifecycle' },
 } as const satisfies Record<HookName, { phase: 'lifecycle' | 'traffic'; copies?: readonly ('request' | 'response')[] }>;
 
-export type LifecycleHook = 'load' | 'configure' | 'running' | 'done';
+export type LifecycleHook = 'load' | 'configure' | 'running' | 'workerMessage' | 'done';
 export type TrafficHook = Exclude<HookName, LifecycleHook>;
 
 /** What each traffic hook is called with, before its context; what a flow has by then is the engine's to know. */

@@ -10,6 +10,7 @@ import { Pin, type PinHost } from './pin.ts';
 import type { NamedAddon, Script } from './script.ts';
 import { describePath, describePlace, placeIn } from './stack.ts';
 import { isThenable, withTimeLimit } from './time-limit.ts';
+import { ALONE, type Part } from './workers/part.ts';
 
 /** Option values from all sources, by addon name. */
 export interface OptionSources {
@@ -21,6 +22,7 @@ export interface HostSettings {
   readonly log: ChildLog;
   readonly paths: Paths;
   readonly limits: HostLimits;
+  readonly part?: Pick<Part, 'number' | 'count' | 'tell'>;
 }
 
 export interface HostLimits {
@@ -167,6 +169,12 @@ export class Host implements PinHost {
     await this.#settled();
   }
 
+  /** An addon has told something in another worker. Nobody hears it where that addon is not loaded. */
+  async hear(addon: string, message: unknown): Promise<void> {
+    const instance = this.#chain.instances.find(({ name }) => name === addon);
+    if (instance !== undefined) await this.#quietly(instance, 'workerMessage', message);
+  }
+
   fault(instance: Instance, hook: TrafficHook | LifecycleHook, error: unknown): void {
     const log = this.#settings.log.child(instance.name);
     this.#faults.say(log, `${hook} failed at ${whereOf(error, instance)}: ${messageOf(error)}`, error);
@@ -181,7 +189,7 @@ export class Host implements PinHost {
   }
 
   #instance(script: Script, { name, addon }: NamedAddon, sources: OptionSources): Instance {
-    const { log, paths } = this.#settings;
+    const { log, paths, part = ALONE } = this.#settings;
     const end = new AbortController();
     // Addons are told to bind to it whatever they have under way, however much that is.
     setMaxListeners(0, end.signal);
@@ -203,6 +211,7 @@ export class Host implements PinHost {
         signal: end.signal,
         state: this.#stateOf(name, addon),
         paths,
+        worker: { number: part.number, count: part.count, tell: (message) => part.tell(name, message) },
       },
     };
     return instance;
@@ -252,26 +261,38 @@ export class Host implements PinHost {
   }
 
   /** Runs a lifecycle hook; a failure is logged and changes nothing. */
-  async #quietly(instance: Instance, hook: LifecycleHook, changed?: ReadonlySet<string>): Promise<void> {
+  async #quietly(instance: Instance, hook: LifecycleHook, given?: unknown): Promise<void> {
     try {
-      await this.#call(instance, hook, changed);
+      await this.#call(instance, hook, given);
     } catch (error) {
       this.fault(instance, hook, error);
     }
   }
 
-  async #lifecycle(instance: Instance, hook: LifecycleHook, changed?: ReadonlySet<string>): Promise<void> {
+  async #lifecycle(instance: Instance, hook: LifecycleHook, given?: unknown): Promise<void> {
     try {
-      await this.#call(instance, hook, changed);
+      await this.#call(instance, hook, given);
     } catch (error) {
       throw errors.lifecycleFailed(instance.name, hook, error, whereOf(error, instance));
     }
   }
 
-  async #call({ addon, context }: Instance, hook: LifecycleHook, changed?: ReadonlySet<string>): Promise<void> {
+  /** @param given what `configure` and `workerMessage` get beside the context */
+  async #call(instance: Instance, hook: LifecycleHook, given: unknown): Promise<void> {
     const limitMs = this.limits.lifecycleTimeoutMs;
-    const result = hook === 'configure' ? addon.configure?.(context, changed ?? new Set()) : addon[hook]?.(context);
+    const result = resultOf(instance, hook, given);
     if (isThenable(result)) await withTimeLimit(result, limitMs, () => errors.hookTimeout(hook, limitMs));
+  }
+}
+
+function resultOf({ addon, context }: Instance, hook: LifecycleHook, given: unknown): unknown {
+  switch (hook) {
+    case 'configure':
+      return addon.configure?.(context, given as ReadonlySet<string>);
+    case 'workerMessage':
+      return addon.workerMessage?.(given, context);
+    default:
+      return addon[hook]?.(context);
   }
 }
 

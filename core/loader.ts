@@ -1,19 +1,20 @@
-import { existsSync } from 'node:fs';
 import type { Log } from './addon.ts';
 import type { Slot } from './chain.ts';
-import { compile, type Unbuilt } from './compile.ts';
+import type { Unbuilt } from './compile.ts';
 import { errors, messageOf } from './errors.ts';
 import type { HostModules } from './evaluate.ts';
 import type { Host, OptionSources } from './host.ts';
 import { evaluateScript, type ScriptSpec } from './script.ts';
 import { describePath } from './stack.ts';
 import type { Watcher } from './watch.ts';
+import { ALONE, type Part } from './workers/part.ts';
 
 export interface LoaderSettings {
   readonly host: Host;
   readonly watcher: Pick<Watcher, 'set' | 'delete'>;
   readonly modules: HostModules;
   readonly log: Log;
+  readonly part?: Pick<Part, 'source' | 'accord'>;
   /** Told of each reload: with the reason, when it was not taken. */
   readonly reloaded?: (script: string, error?: unknown) => void;
 }
@@ -21,9 +22,13 @@ export interface LoaderSettings {
 /** How long a script may be missing before its addons are unloaded: many ways of saving delete it first. */
 const MISSING_GRACE_MS = 5_000;
 
+/** Said behind what is wrong with a script. */
+export const KEPT = '; the last good version stays in force';
+
 /** Brings scripts into the host's chain, and their edits too. It knows no proxy. */
 export class Loader {
   readonly #settings: LoaderSettings;
+  readonly #part: Pick<Part, 'source' | 'accord'>;
   /** Builds under way, by script; one that is asked for meanwhile follows, and stands for all asked for since. */
   readonly #reloads = new Map<string, { again: boolean; settled: Promise<void> }>();
   readonly #missing = new Map<string, NodeJS.Timeout>();
@@ -32,6 +37,7 @@ export class Loader {
 
   constructor(settings: LoaderSettings) {
     this.#settings = settings;
+    this.#part = settings.part ?? ALONE;
   }
 
   /**
@@ -50,7 +56,7 @@ export class Loader {
     const before = host.chain.slots;
     const wanted = specs.filter((spec) => slotFor(spec, before) === undefined);
     // Built side by side, loaded in order.
-    const builds = wanted.map((spec) => compile(spec.path));
+    const builds = wanted.map((spec) => this.#part.source.compile(spec.path));
     for (const build of builds) build.catch(() => {});
     const stays = (script: string) => specs.some((spec) => spec.path === script);
     const fresh: Slot[] = [];
@@ -110,7 +116,7 @@ export class Loader {
     const { host, log } = this.#settings;
     const slot = host.chain.slots.find((each) => each.script === script);
     if (slot === undefined) return;
-    if (!existsSync(script)) {
+    if (!this.#part.source.isThere(script)) {
       this.#waitForReturn(slot);
       return;
     }
@@ -118,20 +124,32 @@ export class Loader {
     const began = performance.now();
     try {
       const instances = await this.#load({ path: script, name: slot.name, required: slot.required });
+      await this.#agree(instances);
       if (!this.#replace(script, instances)) return;
       const took = Math.round(performance.now() - began);
       log.info(`♻️  ${describePath(script)} reloaded in ${took} ms`);
       this.#settings.reloaded?.(script);
     } catch (error) {
-      const kept = slot.instances.length > 0 ? '; the last good version stays in force' : '';
+      this.#part.accord.refuse(error);
+      const kept = slot.instances.length > 0 ? KEPT : '';
       log.error(`${messageOf(error)}${kept}`, error);
       this.#settings.reloaded?.(script, error);
     }
   }
 
+  /** Waits until these can be taken in by all workers. @throws when one of them cannot */
+  async #agree(instances: Slot['instances']): Promise<void> {
+    try {
+      await this.#part.accord.ready();
+    } catch (error) {
+      this.#settings.host.discard(instances);
+      throw error;
+    }
+  }
+
   async #load(
     spec: ScriptSpec,
-    build = compile(spec.path),
+    build = this.#part.source.compile(spec.path),
     sources?: OptionSources,
     stays?: (script: string) => boolean,
   ): Promise<Slot['instances']> {
@@ -167,7 +185,7 @@ export class Loader {
     if (this.#missing.has(script)) return;
     const timer = setTimeout(() => {
       this.#missing.delete(script);
-      if (existsSync(script)) return;
+      if (this.#part.source.isThere(script)) return;
       const refused = required ? ', and all traffic is refused: it is required' : '';
       this.#settings.log.warn(`${describePath(script)} is gone; its addons are unloaded until it comes back${refused}`);
       this.#replace(script, []);

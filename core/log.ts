@@ -11,7 +11,24 @@ import { withTimeLimit } from './time-limit.ts';
 
 /** Makes logs that name their addon; without a name, the proxy's own. */
 export interface ChildLog {
-  child(addon?: string): Log;
+  /** @param of what its lines are about: a flow each, or, if it is not said, anything else */
+  child(addon?: string, of?: 'flow'): Log;
+}
+
+/** What was said, as plain data, without credentials. */
+export interface LogLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly addon: string | undefined;
+  readonly of: 'flow' | undefined;
+  readonly message: string;
+  readonly detail: unknown;
+}
+
+/** A log that hands on what is said. */
+export function logTo(write: (line: LogLine) => void, ...[addon, of]: Parameters<ChildLog['child']>): Log {
+  const say = (level: LogLine['level']) => (message: string, detail?: unknown) =>
+    write({ level, addon, of, message: redact(message), detail: describe(detail) });
+  return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') };
 }
 
 export interface LogSettings {
@@ -36,7 +53,10 @@ export class Logs implements ChildLog {
   constructor({ dir, level, color }: LogSettings) {
     const console = new winston.transports.Console({
       level,
-      format: winston.format.printf((info) => line(info, color)),
+      format: winston.format.combine(
+        winston.format((info) => info.isShown === true && info)(),
+        winston.format.printf((info) => line(info, color)),
+      ),
     });
     this.#logger = winston.createLogger({ level: 'debug', transports: [console] });
     // A closed pipe behind stdout must not end the proxy.
@@ -44,11 +64,16 @@ export class Logs implements ChildLog {
     if (dir !== undefined) this.#file = this.#addFile(path.join(dir, FILE_NAME));
   }
 
-  child(addon?: string): Log {
-    const write = (level: string) => (message: string, detail?: unknown) => {
-      this.#logger.log({ level, message: redact(message), addon, detail: describe(detail) });
-    };
-    return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+  child(...about: Parameters<ChildLog['child']>): Log {
+    return logTo((line) => this.write(line), ...about);
+  }
+
+  /** @param from the worker that said it, where there are several; `isShown` says whether the console is to have it */
+  write(
+    { level, addon, message, detail }: LogLine,
+    { worker, isShown }: { readonly worker?: number; readonly isShown: boolean } = { isShown: true },
+  ): void {
+    this.#logger.log({ level, message, addon, detail, worker, isShown });
   }
 
   /** Resolves when everything logged so far is in the file. */
@@ -97,8 +122,8 @@ function line({ level, message, addon }: Info, color: boolean): string {
   }
 }
 
-function json({ level, message, addon, detail }: Info): string {
-  return JSON.stringify({ time: new Date().toISOString(), level, addon, message, detail });
+function json({ level, worker, message, addon, detail }: Info): string {
+  return JSON.stringify({ time: new Date().toISOString(), level, worker, addon, message, detail });
 }
 
 /** Detail as plain data, without credentials: an Error with its stack and cause, anything else as JSON sees it. */

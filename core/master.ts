@@ -1,8 +1,9 @@
 import { chmod, mkdir } from 'node:fs/promises';
+import type net from 'node:net';
 import type { Log } from './addon.ts';
 import type { Slot } from './chain.ts';
-import type { Unbuilt } from './compile.ts';
-import { confdirOf, type FixedSettings, type Flags, type ListenAddress, type Settings, settle } from './config.ts';
+import { ON_DISK, type ScriptSource, type Unbuilt } from './compile.ts';
+import { confdirOf, type FixedSettings, type Flags, type Settings, settle } from './config.ts';
 import { type ConfigFile, findConfig, readConfig } from './config-file.ts';
 import { copilotObservers } from './copilot/observer.ts';
 import { describeFlow } from './dump.ts';
@@ -13,10 +14,11 @@ import type { HostModules } from './evaluate.ts';
 import type { HttpFlow } from './flow.ts';
 import { Host } from './host.ts';
 import { Loader } from './loader.ts';
-import type { Logs } from './log.ts';
+import type { ChildLog } from './log.ts';
 import { didYouMean } from './nearest.ts';
 import { describePath } from './stack.ts';
 import { Watcher } from './watch.ts';
+import { ALONE, type ListenAddress, type Part } from './workers/part.ts';
 
 /** How long an addon's `load`, `configure`, `running` or `done` may take. */
 const LIFECYCLE_TIMEOUT_MS = 5_000;
@@ -26,20 +28,38 @@ export interface MasterSettings {
   readonly settings: Settings;
   readonly configFile: ConfigFile;
   readonly modules: HostModules;
-  readonly logs: Logs;
-  readonly version: string;
+  readonly logs: ChildLog;
+  readonly part?: Part;
+  /** Told when it listens, before the addons are told that they are running. */
+  readonly listens: (greeting: Greeting) => void;
+}
+
+/** What an administrator is to know of a proxy that listens. */
+export interface Greeting {
+  readonly url: string;
+  readonly addons: readonly string[];
+  readonly caFile: string;
+  /** The CA was made just now. */
+  readonly caCreated: boolean;
 }
 
 /** Reads what is to be set, before there is a folder for logs. @throws InsightError */
-export async function prepare(flags: Flags, modules: HostModules): Promise<Omit<MasterSettings, 'logs' | 'version'>> {
-  const configFile = await readConfig(findConfig(flags.config), modules);
+export async function prepare(
+  flags: Flags,
+  modules: HostModules,
+  config = findConfig(flags.config),
+  source: Pick<ScriptSource, 'compile'> = ON_DISK,
+): Promise<Pick<MasterSettings, 'flags' | 'settings' | 'configFile' | 'modules'>> {
+  const configFile = await readConfig(config, modules, source);
   return { flags, settings: settle(flags, configFile), configFile, modules };
 }
 
 /** Wires the host, its loader and the engine together; starts, changes and stops them. */
 export class Master {
   readonly #given: MasterSettings;
+  readonly #part: Part;
   readonly #log: Log;
+  readonly #flowLog: Log;
   readonly #host: Host;
   readonly #watcher: Watcher;
   readonly #loader: Loader;
@@ -50,18 +70,22 @@ export class Master {
   #configChange = Promise.resolve();
 
   constructor(given: MasterSettings) {
-    const { settings, logs, modules, flags, configFile } = given;
+    const { settings, logs, modules, flags, part = ALONE } = given;
     this.#given = given;
+    this.#part = part;
     this.#settings = settings;
     this.#log = logs.child();
+    this.#flowLog = logs.child(undefined, 'flow');
     const paths = { logs: settings.fixed.logs, confdir: confdirOf(flags), config: settings.home };
-    this.#host = new Host({ log: logs, paths, limits: limitsOf(settings) }, settings.options);
+    this.#host = new Host({ log: logs, paths, limits: limitsOf(settings), part }, settings.options);
     this.#watcher = new Watcher(
       flags.watch ?? 'events',
-      (id) => void (id === configFile.path ? this.#onConfigChange() : this.#loader.reload(id)),
+      (id) => void this.takeIn(id),
       (error) => this.#log.warn(`cannot watch for changes: ${messageOf(error)}`, error),
     );
-    this.#loader = new Loader({ host: this.#host, watcher: this.#watcher, modules, log: this.#log });
+    // Of several workers, none knows when all have taken in a save: the primary says so.
+    const log = part.count === 1 ? this.#log : { ...this.#log, info: this.#log.debug };
+    this.#loader = new Loader({ host: this.#host, watcher: this.#watcher, modules, log, part });
   }
 
   /**
@@ -78,10 +102,31 @@ export class Master {
     }
   }
 
-  /** Takes nothing new, lets flows end, ends the addons, closes. Once. */
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
+  /**
+   * Takes nothing new, lets flows end, ends the addons, closes. Once.
+   *
+   * @param others the addons live on until then
+   */
+  stop(others?: Promise<void>): Promise<void> {
+    this.#stopping ??= this.#stop(others);
     return this.#stopping;
+  }
+
+  /** The config or a script has changed: takes it in, or says why not. Resolves when that is over. */
+  takeIn(file: string): Promise<void> {
+    return file === this.#given.configFile.path ? this.#onConfigChange() : this.#loader.reload(file);
+  }
+
+  /** A client's connection, which the primary has accepted. */
+  take(connection: net.Socket): void {
+    // Without an engine, it does not listen yet, or could not.
+    if (this.#engine === undefined || this.#stopping !== undefined) connection.destroy();
+    else this.#engine.take(connection);
+  }
+
+  /** An addon has told something in another worker. */
+  hear(addon: string, message: unknown): Promise<void> {
+    return this.#host.hear(addon, message);
   }
 
   /** For errors that reached nobody: they are an addon's fault or ours, and no reason to end. */
@@ -106,16 +151,18 @@ export class Master {
       flowEnded: (flow) => this.#tell(flow),
     });
     const url = await this.#listen(listen);
-    this.#greet(url, ca.certFile, ca.created);
+    const addons = this.#host.chain.instances.map(({ name }) => name);
+    this.#given.listens({ url, addons, caFile: ca.certFile, caCreated: ca.created });
     await this.#host.start();
     this.#watcher.set(configFile.path, configFile.stamps);
   }
 
-  async #stop(): Promise<void> {
+  async #stop(others?: Promise<void>): Promise<void> {
     const { drainMs } = this.#settings;
     this.#loader.close();
     await this.#watcher.close();
     await this.#engine?.close(drainMs);
+    await others;
     await this.#host.stop();
   }
 
@@ -130,7 +177,7 @@ export class Master {
     const name = describePath(configFile.path);
     const before = this.#settings;
     try {
-      const file = await readConfig(configFile.path, modules);
+      const file = await readConfig(configFile.path, modules, this.#part.source);
       this.#watcher.set(file.path, file.stamps);
       const after = settle(flags, file);
       await this.#loader.exclusively(() => this.#changeChain(before, after));
@@ -142,6 +189,7 @@ export class Master {
         this.#log.warn(`${name}: ${key} changes with the next start; until then it stays ${before.fixed[key]}`);
       }
     } catch (error) {
+      this.#part.accord.refuse(error);
       const { stamps } = error as Unbuilt;
       if (stamps !== undefined) this.#watcher.set(configFile.path, stamps);
       this.#log.error(`${messageOf(error)}; ${name} changes nothing`, error);
@@ -157,6 +205,7 @@ export class Master {
       await this.#loader.setScripts(after.scripts, after.options, async (slots) => {
         this.#check(slots, after);
         await this.#move(after.listen);
+        await this.#part.accord.ready();
       });
     } catch (error) {
       await this.#host.reconfigure(before.options);
@@ -174,7 +223,9 @@ export class Master {
 
   /** @returns the URL of the proxy */
   async #listen(to: ListenAddress): Promise<string> {
-    const { address, port } = await (this.#engine as Engine).listen(to.host, to.port);
+    const engine = this.#engine as Engine;
+    await engine.open();
+    const { address, port } = await (this.#part.listen?.(to) ?? engine.listen(to.host, to.port));
     this.#listensOn = to;
     return `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
   }
@@ -197,17 +248,19 @@ export class Master {
       throw errors.openProxy(listen.host);
   }
 
-  #greet(url: string, caFile: string, created: boolean): void {
-    const names = this.#host.chain.instances.map(({ name }) => name).join(' → ') || 'none';
-    this.#log.info(`🚀 insight-dump ${this.#given.version} on ${url} with addons ${names}`);
-    this.#log.info(`📜 CA ${created ? 'made: ' : ''}${caFile} (clients have to trust it, e.g. by NODE_EXTRA_CA_CERTS)`);
-    this.#log.info(`👉 next: set ${url} as your editor's proxy, with a user name and password`);
-  }
-
   #tell(flow: HttpFlow): void {
     const { flowDetail } = this.#settings;
-    if (flowDetail > 0) this.#log.info(describeFlow(flow, flowDetail));
+    if (flowDetail > 0) this.#flowLog.info(describeFlow(flow, flowDetail));
   }
+}
+
+/** Says how to use a proxy that listens, with so many workers. */
+export function greet({ url, addons, caFile, caCreated }: Greeting, version: string, workers: number, log: Log): void {
+  const names = addons.join(' → ') || 'none';
+  const many = workers > 1 ? `, by ${workers} workers` : '';
+  log.info(`🚀 insight-dump ${version} on ${url} with addons ${names}${many}`);
+  log.info(`📜 CA ${caCreated ? 'made: ' : ''}${caFile} (clients have to trust it, e.g. by NODE_EXTRA_CA_CERTS)`);
+  log.info(`👉 next: set ${url} as your editor's proxy, with a user name and password`);
 }
 
 /** Makes a folder that only its owner can look into. @throws InsightError `folderUnusable` */

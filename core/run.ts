@@ -1,37 +1,54 @@
+import cluster from 'node:cluster';
 import type { Flags } from './config.ts';
 import { describeOptions } from './describe-options.ts';
 import type { HostModules } from './evaluate.ts';
 import { type LogSettings, Logs } from './log.ts';
-import { Master, makePrivateFolder, prepare } from './master.ts';
+import { greet, Master, type MasterSettings, makePrivateFolder, prepare } from './master.ts';
 import { readAddons } from './read-addons.ts';
+import { Primary } from './workers/primary.ts';
+import { runWorker } from './workers/worker.ts';
 
 /** Whoever asks twice to stop does not want to wait. */
 const EXIT_IMPATIENT = 1;
 
-/** Runs the proxy until it is asked to stop; then the process exits with 0. @throws InsightError when it cannot start */
+/**
+ * Runs the proxy until it is asked to stop; then the process exits with 0.
+ *
+ * @throws InsightError when it cannot start
+ */
 export async function runProxy(
   flags: Flags,
   level: LogSettings['level'],
   modules: HostModules,
   version: string,
 ): Promise<void> {
+  // A file that may not grow (see ulimit -f) is an error for whoever writes it; Node would let the signal end the process.
+  process.on('SIGXFSZ', () => {});
+  if (cluster.isWorker) {
+    runWorker(flags, modules);
+    return;
+  }
   const prepared = await prepare(flags, modules);
   const { logs: dir } = prepared.settings.fixed;
   await makePrivateFolder('logs', dir);
   const logs = new Logs({ dir, level, color: process.stdout.isTTY === true && process.env.NO_COLOR === undefined });
-  const master = new Master({ ...prepared, logs, version });
+  const { workers = 1 } = flags;
+  const given: MasterSettings = {
+    ...prepared,
+    logs,
+    listens: (greeting) => greet(greeting, version, workers, logs.child()),
+  };
+  const proxy = workers === 1 ? new Master(given) : new Primary({ ...given, logs, workers });
   // An addon's timer or forgotten promise is no reason to end.
-  process.on('uncaughtException', (error) => master.report(error));
-  process.on('unhandledRejection', (reason) => master.report(reason));
-  // A file that may not grow (see ulimit -f) is an error for whoever writes it; Node would let the signal end the process.
-  process.on('SIGXFSZ', () => {});
+  process.on('uncaughtException', (error) => proxy.report(error));
+  process.on('unhandledRejection', (reason) => proxy.report(reason));
   // From here on, so that whoever stops it while it starts has its addons ended too.
-  const started = master.start();
-  stopOnSignals(started, master, logs);
+  const started = proxy.start();
+  stopOnSignals(started, proxy, logs);
   await started;
 }
 
-function stopOnSignals(started: Promise<void>, master: Master, logs: Logs): void {
+function stopOnSignals(started: Promise<void>, proxy: Pick<Master, 'stop'>, logs: Logs): void {
   let stopping = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, async () => {
@@ -39,7 +56,7 @@ function stopOnSignals(started: Promise<void>, master: Master, logs: Logs): void
       stopping = true;
       logs.child().info('👋 stopping');
       await started.catch(() => {});
-      await master.stop();
+      await proxy.stop();
       await logs.close();
       process.exit(0);
     });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { link, open, realpath, rename, rm, stat } from 'node:fs/promises';
 
 /**
  * Writes a file whole or not at all, whatever happens meanwhile: beside its place first, and into it once all is on the
@@ -8,12 +8,13 @@ import { open, realpath, rename, rm, stat } from 'node:fs/promises';
  *
  * @param mode of the file, whatever the umask; that of what is there if it is not given
  * @param isSynced it is to survive a loss of power, too
+ * @param isNew nothing is replaced: where there is a file, that is an error with the code `EEXIST`
  * @throws the system's error; what was there before is there still
  */
 export async function writeWholeFile(
   file: string,
   content: string | Uint8Array,
-  { mode: wanted, isSynced = true }: { mode?: number; isSynced?: boolean } = {},
+  { mode: wanted, isSynced = true, isNew = false }: { mode?: number; isSynced?: boolean; isNew?: boolean } = {},
 ): Promise<void> {
   // A link stays one, and what it leads to is replaced.
   const place = await realpath(file).catch(() => file);
@@ -28,7 +29,11 @@ export async function writeWholeFile(
     } finally {
       await handle.close();
     }
-    await rename(beside, place);
+    // Of several processes, one comes first.
+    if (isNew) {
+      await link(beside, place);
+      await rm(beside);
+    } else await rename(beside, place);
   } catch (error) {
     await rm(beside, { force: true });
     throw error;

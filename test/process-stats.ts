@@ -85,3 +85,9 @@ const RSS_INTERVAL_MS = 50;
 export function mib(bytes: number): string {
   return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }
+
+/** The processes that it has started, by id, with their command line or title. */
+export function children(pid: number): Map<number, string> {
+  const ids = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+  return new Map(ids.map((id) => [id, readFileSync(`/proc/${id}/cmdline`, 'latin1').replaceAll('\0', ' ').trim()]));
+}

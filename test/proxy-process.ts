@@ -237,7 +237,7 @@ export interface UsageRecord {
   'proxy-time-consumed': string;
   request: { url: string; method: string; headers: Record<string, string>; content: unknown };
   response: { status_code: number; headers: Record<string, string>; content: unknown };
-  insight: Omit<CopilotExchange, 'keep' | 'request' | 'response' | 'count'> & { client: string };
+  insight: Omit<CopilotExchange, 'keep' | 'request' | 'response' | 'count'> & { client: string; worker?: number };
 }
 
 export interface MetricsDay {

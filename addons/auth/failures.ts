@@ -38,10 +38,7 @@ export async function slowDown(
   { state: { failures }, signal }: { readonly state: { readonly failures: Failures }; readonly signal: AbortSignal },
 ): Promise<boolean> {
   const network = networkOf(address);
-  const before = failures.byNetwork.get(network);
-  const isRecent = before !== undefined && performance.now() - before.lastMs < FAILURE_WINDOW_MS;
-  const entry = { count: (isRecent ? before.count : 0) + 1, lastMs: performance.now(), held: before?.held ?? 0 };
-  putBounded(failures.byNetwork, network, entry, MAX_NETWORKS);
+  const entry = countFailure(network, failures);
   const delayMs = delayOf(entry.count);
   if (delayMs === 0) return true;
   if (failures.held >= MAX_HELD || entry.held >= MAX_HELD_OF_ONE) return false;
@@ -54,6 +51,18 @@ export async function slowDown(
   await sleep(Math.max(0, sinceMs + delayMs - performance.now()), undefined, { signal }).catch(() => {});
   hold(-1);
   return true;
+}
+
+/** Counts a failure from that network, here or in another worker. */
+export function countFailure(
+  network: string,
+  { byNetwork }: Failures,
+): { readonly count: number; readonly held: number } {
+  const before = byNetwork.get(network);
+  const isRecent = before !== undefined && performance.now() - before.lastMs < FAILURE_WINDOW_MS;
+  const entry = { count: (isRecent ? before.count : 0) + 1, lastMs: performance.now(), held: before?.held ?? 0 };
+  putBounded(byNetwork, network, entry, MAX_NETWORKS);
+  return entry;
 }
 
 /** How long the answer to so many failures in a row is held back, in milliseconds. */

@@ -1,6 +1,6 @@
 /** Passwords for the users whom the config names. */
 import { randomBytes } from 'node:crypto';
-import { chmod, readFile } from 'node:fs/promises';
+import { chmod, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf, writeWholeFile } from 'insight-dump';
 import { accountFiles } from './account-files.ts';
@@ -21,7 +21,8 @@ export async function issuePasswords({ options, paths }: Pick<AuthContext, 'opti
     for (const name of missing) entries.set(keyOf(entries, name), derivePassword(secret, name));
     return formatPasswordFile(entries);
   });
-  await chmod(file, 0o600);
+  // Whoever follows the file takes a new mode for an edit, though it be the same.
+  if (((await stat(file)).mode & 0o777) !== 0o600) await chmod(file, 0o600);
 }
 
 /** The secret beside the CA, made when it is first needed. */

@@ -66,14 +66,14 @@ export function recall(address: string, { state, options }: AuthContext): string
   return Date.now() - sighting.seenMs < rememberDays * DAY_MS ? sighting.user : undefined;
 }
 
-/** Notes who came from an address with the right credentials. */
+/** Notes who came from an address with the right credentials, to any worker; the first one has the file. */
 export function remember(address: string, user: string, ctx: AuthContext): void {
   const { remembered } = ctx.state;
   if (!ctx.options.rememberClients || remembered === undefined) return;
   const before = remembered.byAddress.get(address);
   if (before?.user === user && Date.now() - before.seenMs < SEEN_AGAIN_AFTER_MS) return;
   putBounded(remembered.byAddress, address, { user, seenMs: Date.now() }, MAX_ADDRESSES);
-  if (before?.user === user && ctx.options.rememberDays === undefined) return;
+  if (ctx.worker.number !== 1 || (before?.user === user && ctx.options.rememberDays === undefined)) return;
   if (!remembered.dirty) remembered.saved = remembered.saved.then(() => save(remembered, ctx));
   remembered.dirty = true;
 }

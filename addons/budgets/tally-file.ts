@@ -41,14 +41,31 @@ export async function readDay(paths: Paths): Promise<Day | undefined> {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
-  const { date, tallies } = FILE.parse(JSON.parse(text));
+  return parseDay(JSON.parse(text));
+}
+
+/** A day as JSON has it. */
+export type PlainDay = z.infer<typeof FILE>;
+
+/** @throws when it is none */
+export function parseDay(value: unknown): Day {
+  const { date, tallies } = FILE.parse(value);
   const day = newDay(date);
   for (const { subject, groups, used, warned } of tallies)
     day.tallies.set(keyOf(subject), { ...newTally(subject), groups, used, warned: new Set(warned) });
   return day;
 }
 
-/** The same; but a damaged file is moved aside, and what was used before is forgotten. @throws when it cannot be read */
+export function plainDay({ date, tallies }: Day): PlainDay {
+  const told = [...tallies.values()].map((tally) => ({
+    ...tally,
+    groups: [...tally.groups],
+    warned: [...tally.warned],
+  }));
+  return { date, tallies: told };
+}
+
+/** The day that the file tells of; but a damaged file is moved aside, and what was used before is forgotten. @throws when it cannot be read */
 export async function recoverDay({ paths, log, options }: BudgetsContext): Promise<Day | undefined> {
   try {
     const day = await readDay(paths);
@@ -67,9 +84,10 @@ export async function recoverDay({ paths, log, options }: BudgetsContext): Promi
   }
 }
 
-/** Has it written soon. */
+/** Has it written soon; of several workers, the first one writes. */
 export function save(ctx: BudgetsContext): void {
-  const { state } = ctx;
+  const { state, worker } = ctx;
+  if (worker.number !== 1) return;
   if (!state.dirty) state.saved = state.saved.then(() => write(ctx));
   state.dirty = true;
 }
@@ -78,12 +96,10 @@ export function save(ctx: BudgetsContext): void {
 async function write({ state, paths, log, signal }: BudgetsContext): Promise<void> {
   await sleep(SAVE_AFTER_MS, undefined, { signal }).catch(() => {});
   state.dirty = false;
-  const { date, tallies } = state.day;
-  const told = [...tallies.values()].map((tally) => ({ ...tally, warned: [...tally.warned] }));
   const file = fileOf(paths);
   try {
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
-    await writeWholeFile(file, `${JSON.stringify({ date, tallies: told }, null, 2)}\n`, { mode: 0o600 });
+    await writeWholeFile(file, `${JSON.stringify(plainDay(state.day), null, 2)}\n`, { mode: 0o600 });
     if (state.cannotSave) log.warn(`${describePath(file)} is written again, nothing is missing in it`);
     state.cannotSave = false;
   } catch (error) {

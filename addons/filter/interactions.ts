@@ -7,8 +7,11 @@ export type Interactions = Map<string, number>;
 const FORGET_AFTER_MS = 60 * 60 * 1000;
 const MAX_INTERACTIONS = 10_000;
 
+/** What is known of an interaction by one of its calls. */
+export type Met = Pick<CopilotExchange, 'user' | 'interaction' | 'startMs'>;
+
 /** Notes whose question this is part of. One question can make several calls that all look like it. */
-export function noteInteraction({ user, interaction, startMs }: CopilotExchange, met: Interactions): 'new' | 'known' {
+export function noteInteraction({ user, interaction, startMs }: Met, met: Interactions): 'new' | 'known' {
   if (interaction === undefined) return 'new';
   const key = `${user} ${interaction}`;
   const before = met.get(key);

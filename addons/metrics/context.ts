@@ -1,6 +1,7 @@
 import { type Context, isTimeZone } from 'insight-dump';
 import { z } from 'zod';
 import type { Day, Use } from './day.ts';
+import type { Told } from './workers.ts';
 
 export const options = z.object({
   timeZone: z
@@ -21,10 +22,14 @@ declare module 'insight-dump' {
 /** A day that is being counted. */
 export interface OpenDay {
   readonly date: string;
-  /** What has been counted; undefined until the file has been read. */
+  /** What has been counted, if this worker has the files; undefined until they have been read. */
   counts: Day | undefined;
-  /** Lines in the journal. */
+  /** Lines in this worker's journal. */
   journal: number;
+  /** Lines of other workers' journals that are in the counts, by worker. */
+  others: Map<number, number>;
+  /** What other workers have told, and is not in the counts yet. */
+  readonly told: Told[];
   /** What is not in the journal yet, nor in the counts. */
   readonly backlog: Use[];
   /** The file does not say it all. */

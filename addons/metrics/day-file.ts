@@ -1,15 +1,17 @@
-/** The file of a day, `logs/metrics/copilot-usage_YYYY-MM-DD.json`, and what its journal has beyond it. */
+/** The file of a day, `logs/metrics/copilot-usage_YYYY-MM-DD.json`, and what its journals have beyond it. */
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf, describePath, writeWholeFile } from 'insight-dump';
 import { add, type Day, emptyDay } from './day.ts';
 import { dayText, parseDay, type Written } from './day-text.ts';
-import { journalFile, readJournal } from './journal.ts';
+import { journalFile, journalWorkers, readJournal } from './journal.ts';
 
 export interface ReadDay {
   readonly day: Day;
   /** Lines of the journal that are in the counts: all there are. */
   readonly journal: number;
+  /** The same of the journals of other workers than the first. */
+  readonly others: Map<number, number>;
   /** There was more than the file says. */
   readonly isAhead: boolean;
 }
@@ -32,23 +34,28 @@ export async function dayDates(folder: string): Promise<string[]> {
 }
 
 /**
- * The counts of a day, by its file and its journal.
+ * The counts of a day, by its file and its journals.
  *
- * @param damaged what is done about a file that cannot be understood, before the journal alone is read
+ * @param damaged what is done about a file that cannot be understood, before the journals alone are read
  */
 export async function readDay(
   folder: string,
   date: string,
   damaged: (file: string, error: unknown) => unknown,
 ): Promise<ReadDay> {
-  const { day, journal } = await readFileOf(folder, date, damaged);
-  let last = journal;
-  for await (const line of readJournal(journalFile(folder, date))) {
-    if (!('n' in line) || line.n <= journal) continue;
-    add(day, line.use);
-    last = line.n;
-  }
-  return { day, journal: last, isAhead: last > journal };
+  const { day, journal, others } = await readFileOf(folder, date, damaged);
+  const known = new Map(others).set(1, journal);
+  let isAhead = false;
+  for (const worker of await journalWorkers(folder, date))
+    for await (const line of readJournal(journalFile(folder, date, worker))) {
+      if (!('n' in line) || line.n <= (known.get(worker) ?? 0)) continue;
+      add(day, line.use);
+      known.set(worker, line.n);
+      isAhead = true;
+    }
+  const last = known.get(1) ?? 0;
+  known.delete(1);
+  return { day, journal: last, others: known, isAhead };
 }
 
 async function readFileOf(folder: string, date: string, damaged: (file: string, error: unknown) => unknown) {
@@ -63,7 +70,7 @@ async function readFileOf(folder: string, date: string, damaged: (file: string, 
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
   }
-  return { day: emptyDay(date), journal: 0 };
+  return { day: emptyDay(date), journal: 0, others: new Map<number, number>() };
 }
 
 /** Moves a file aside, and returns its new name. */

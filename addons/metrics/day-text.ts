@@ -16,6 +16,8 @@ export interface Written {
   readonly timeZone: string;
   /** How many lines of the day's journal are in the counts. */
   readonly journal: number;
+  /** The same of the journals of other workers than the first, by worker. */
+  readonly others?: ReadonlyMap<number, number>;
 }
 
 const count = z.int().min(0);
@@ -45,16 +47,23 @@ const user = z.object({
 const file = z.object({
   total_chat_turns: count,
   total_completions_count: count,
-  insight: z.object({ version: z.literal(1), journal: count }).optional(),
+  insight: z
+    .object({
+      version: z.literal(1),
+      journal: count,
+      journals_of_workers: z.record(z.string().regex(/^\d{1,9}$/), count).default({}),
+    })
+    .optional(),
 });
 
 /** @throws when it is none, with what is wrong in it */
-export function parseDay(text: string, date: string): { day: Day; journal: number } {
+export function parseDay(text: string, date: string): { day: Day; journal: number; others: Map<number, number> } {
   const value: unknown = JSON.parse(text);
   const { insight } = file.parse(value);
   const day = emptyDay(date);
   for (const [user, uses] of entriesOf(value, 'usage')) readUser(personOf(day, user), uses);
-  return { day, journal: insight?.journal ?? 0 };
+  const others = Object.entries(insight?.journals_of_workers ?? {});
+  return { day, journal: insight?.journal ?? 0, others: new Map(others.map(([worker, n]) => [Number(worker), n])) };
 }
 
 function readUser(person: Person, uses: unknown): void {
@@ -120,6 +129,8 @@ export function dayText(day: Day, written: Written): string {
       version: 1,
       time_zone: written.timeZone,
       journal: written.journal,
+      // One process alone has none.
+      journals_of_workers: written.others?.size ? Object.fromEntries(written.others) : undefined,
       teams: Object.fromEntries(
         [...teamSummaries(day)].map(([team, { members, ...summary }]) => [team, { members, ...summaryJson(summary) }]),
       ),

@@ -1,7 +1,7 @@
 /**
  * The journal of a day, `logs/metrics/journal_YYYY-MM-DD.ndjson`: a line for each use that was counted. It is written
  * before the day's file is, which says how many of its lines are in it; so what was counted is counted once, whenever the
- * proxy is killed.
+ * proxy is killed. Of several workers, each has its own: `journal_YYYY-MM-DD.2.ndjson` is that of the second.
  */
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
@@ -38,17 +38,30 @@ const line = z.union([
   z.object({ rebuiltWith: z.string() }),
 ]);
 
-export function journalFile(folder: string, date: string): string {
-  return path.join(folder, `journal_${date}.ndjson`);
+export function journalFile(folder: string, date: string, worker = 1): string {
+  return path.join(folder, worker === 1 ? `journal_${date}.ndjson` : `journal_${date}.${worker}.ndjson`);
 }
 
 /** The dates of those that there are, in order. */
 export async function journalDates(folder: string): Promise<string[]> {
+  return [...new Set((await journals(folder)).map(({ date }) => date))].sort();
+}
+
+/** The workers that have one of that day, in order. */
+export async function journalWorkers(folder: string, date: string): Promise<number[]> {
+  const all = await journals(folder);
+  return all.flatMap((each) => (each.date === date ? each.worker : [])).sort((one, other) => one - other);
+}
+
+async function journals(folder: string): Promise<{ date: string; worker: number }[]> {
   const names = await readdir(folder).catch((error) => {
     if (codeOf(error) === 'ENOENT') return [];
     throw error;
   });
-  return names.flatMap((name) => /^journal_(\d{4}-\d\d-\d\d)\.ndjson$/.exec(name)?.[1] ?? []).sort();
+  return names.flatMap((name) => {
+    const [, date, worker = '1'] = /^journal_(\d{4}-\d\d-\d\d)(?:\.(\d{1,9}))?\.ndjson$/.exec(name) ?? [];
+    return date === undefined ? [] : { date, worker: Number(worker) };
+  });
 }
 
 /**
@@ -90,8 +103,9 @@ export function idIn(line: Line): string | undefined {
   return 'rebuiltWith' in line ? line.rebuiltWith : undefined;
 }
 
-export async function removeJournal(folder: string, date: string): Promise<void> {
-  await rm(journalFile(folder, date), { force: true });
+/** Those of all workers. */
+export async function removeJournals(folder: string, date: string): Promise<void> {
+  for (const worker of await journalWorkers(folder, date)) await rm(journalFile(folder, date, worker), { force: true });
 }
 
 async function opened(file: string) {

@@ -1,11 +1,12 @@
 /** Keeps what is counted: in the journal first, then in the day's file. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dateIn, describePath, messageOf } from 'insight-dump';
+import { dateIn, describePath, messageOf, type Worker } from 'insight-dump';
 import type { MetricsContext, OpenDay } from './context.ts';
-import { add, type Use } from './day.ts';
+import { add, emptyDay, type Use } from './day.ts';
 import { dayFile, metricsFolder, moveAside, readDay, writeDay } from './day-file.ts';
-import { appendJournal, journalDates, journalFile, removeJournal } from './journal.ts';
+import { appendJournal, journalDates, journalFile, removeJournals } from './journal.ts';
 import { SAY_INTERVAL_MS, sayCounting } from './presence.ts';
+import { absorbTold, hasFiles, type Told } from './workers.ts';
 
 /** What is counted within this time is written together. So long it can be lost, unless there is a record of it. */
 const WRITE_PAUSE_MS = 200;
@@ -17,6 +18,14 @@ const DAY_MS = 86_400_000;
 export function count(use: Use, ctx: MetricsContext): void {
   const day = dayOf(dateIn(ctx.options.timeZone, use.endMs), ctx);
   day.backlog.push(use);
+  keep(day, ctx);
+}
+
+/** Counts what another worker has counted, if the files are this one's. */
+export function hear(told: Told, ctx: MetricsContext): void {
+  if (!hasFiles(ctx.worker)) return;
+  const day = dayOf(told.date, ctx);
+  day.told.push(told);
   keep(day, ctx);
 }
 
@@ -43,7 +52,10 @@ export async function flush(ctx: MetricsContext): Promise<void> {
 function dayOf(date: string, { state }: MetricsContext): OpenDay {
   const known = state.days.get(date);
   if (known !== undefined) return known;
-  const day: OpenDay = { date, counts: undefined, journal: 0, backlog: [], dirty: false, writing: undefined };
+  const day: OpenDay = {
+    ...{ date, counts: undefined, journal: 0, others: new Map(), told: [] },
+    ...{ backlog: [], dirty: false, writing: undefined },
+  };
   state.days.set(date, day);
   return day;
 }
@@ -54,8 +66,8 @@ function keep(day: OpenDay, ctx: MetricsContext): Promise<void> | undefined {
   return day.writing;
 }
 
-function hasMore({ backlog, dirty }: OpenDay): boolean {
-  return backlog.length > 0 || dirty;
+function hasMore({ backlog, told, dirty }: OpenDay): boolean {
+  return backlog.length > 0 || told.length > 0 || dirty;
 }
 
 /** Writes until it is all written. What cannot be is kept and tried again, until the addon ends. */
@@ -85,65 +97,81 @@ async function keepWriting(day: OpenDay, ctx: MetricsContext): Promise<void> {
 
 /** As long as this instance lives: says which days are counted, and forgets those that are over. */
 export async function lookAfterDays(ctx: MetricsContext): Promise<void> {
-  const { state, log, signal, paths } = ctx;
+  const { state, log, signal, paths, worker } = ctx;
   while (!signal.aborted) {
     await forgetDays(ctx);
-    await sayCounting(metricsFolder(paths.logs), [...state.days.keys()]).catch((error) =>
-      log.debug(`cannot say which days are counted: ${messageOf(error)}`, error),
-    );
+    if (hasFiles(worker))
+      await sayCounting(metricsFolder(paths.logs), [...state.days.keys()]).catch((error) =>
+        log.debug(`cannot say which days are counted: ${messageOf(error)}`, error),
+      );
     await sleep(SAY_INTERVAL_MS, undefined, { signal, ref: false }).catch(() => {});
   }
 }
 
 /** Those that are over and written. */
 async function forgetDays(ctx: MetricsContext): Promise<void> {
-  const { state, options, log } = ctx;
+  const { state, options, log, worker } = ctx;
   const today = dateIn(options.timeZone, Date.now());
   const over = [...state.days.values()].filter((day) => day.date < today && !hasMore(day) && day.writing === undefined);
   for (const { date } of over) state.days.delete(date);
-  if (over.length > 0)
+  if (over.length > 0 && hasFiles(worker))
     await removeOldJournals(ctx).catch((error) => log.warn(`cannot remove old journals: ${messageOf(error)}`, error));
 }
 
 async function write(day: OpenDay, ctx: MetricsContext): Promise<void> {
-  const { paths, state, options, log } = ctx;
+  const { paths, state, options, log, worker } = ctx;
   const folder = metricsFolder(paths.logs);
   await state.earlier;
   if (day.counts === undefined) await open(day, folder, ctx);
   const counts = day.counts as NonNullable<OpenDay['counts']>;
   const uses = [...day.backlog];
   if (uses.length > 0) {
-    await appendJournal(
-      journalFile(folder, day.date),
-      uses.map((use, i) => ({ n: day.journal + i + 1, use })),
-    );
+    const lines = uses.map((use, i) => ({ n: day.journal + i + 1, use }));
+    await appendJournal(journalFile(folder, day.date, worker.number), lines);
     day.backlog.splice(0, uses.length);
     day.journal += uses.length;
-    for (const use of uses) add(counts, use);
+    if (hasFiles(worker)) for (const use of uses) add(counts, use);
+    else tell(day, lines, worker);
     day.dirty = true;
   }
-  if (!day.dirty) return;
-  await writeDay(folder, counts, { timeZone: options.timeZone, journal: day.journal });
+  if (day.told.length > 0) {
+    day.dirty = true;
+    if (!absorbTold(day)) day.counts = undefined;
+  }
+  // What was not heard is read before anything is written.
+  if (!day.dirty || day.counts === undefined) return;
+  if (hasFiles(worker))
+    await writeDay(folder, counts, { timeZone: options.timeZone, journal: day.journal, others: day.others });
   day.dirty = false;
   log.debug(`${day.date}: ${day.journal} uses are counted`);
 }
 
 async function open(day: OpenDay, folder: string, ctx: MetricsContext): Promise<void> {
-  const { log, state } = ctx;
+  const { log, state, worker } = ctx;
   // Before the file is read: from here on, nobody else may write it.
-  await sayCounting(folder, [...state.days.keys()]);
+  if (hasFiles(worker)) await sayCounting(folder, [...state.days.keys()]);
   const {
     day: counts,
     journal,
+    others,
     isAhead,
   } = await readDay(folder, day.date, async (file, error) => {
+    if (!hasFiles(worker)) return;
     const aside = await moveAside(file);
     log.error(`${describePath(file)} is damaged; it is now ${aside}, and counts are those of the journal`, error);
   });
-  day.counts = counts;
-  day.journal = journal;
-  day.dirty = isAhead;
-  await removeOldJournals(ctx);
+  if (hasFiles(worker)) {
+    Object.assign(day, { counts, journal, others, dirty: isAhead });
+    await removeOldJournals(ctx);
+  } else {
+    Object.assign(day, { counts: emptyDay(day.date), journal: others.get(worker.number) ?? 0, dirty: false });
+    // It may have died before it told of its last lines.
+    tell(day, [], worker);
+  }
+}
+
+function tell({ date, journal }: OpenDay, lines: Told['lines'], { number, tell }: Worker): void {
+  tell({ date, number, lines, last: journal } satisfies Told);
 }
 
 /** Of days that are settled, and long over: nothing is looked up in them any more. */
@@ -151,5 +179,5 @@ async function removeOldJournals({ paths, state, options }: MetricsContext): Pro
   const folder = metricsFolder(paths.logs);
   const yesterday = dateIn(options.timeZone, Date.now() - DAY_MS);
   for (const date of await journalDates(folder))
-    if (date < yesterday && !state.days.has(date)) await removeJournal(folder, date);
+    if (date < yesterday && !state.days.has(date)) await removeJournals(folder, date);
 }

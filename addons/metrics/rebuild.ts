@@ -3,7 +3,7 @@ import { around, dateIn, describePath, readRecords } from 'insight-dump';
 import { addCell } from './cells.ts';
 import { add, type Day, emptyDay, personOf, useOf } from './day.ts';
 import { dayFile, metricsFolder, moveAside, readDay, writeDay } from './day-file.ts';
-import { appendJournal, idIn, journalFile, readJournal } from './journal.ts';
+import { appendJournal, idIn, journalFile, journalWorkers, readJournal } from './journal.ts';
 import { saidCountingMs } from './presence.ts';
 
 export interface Rebuilt {
@@ -38,7 +38,7 @@ export async function rebuild(logs: string, date: string, timeZone: string): Pro
     const use = useOf(insight);
     if (use !== undefined) add(day, use);
   }
-  const counted = exchangesIn(day) + (await addUnrecorded(journalFile(folder, date), ids, day, timeZone));
+  const counted = exchangesIn(day) + (await addUnrecorded(folder, ids, day, timeZone));
   if (ids.size === 0 && counted === 0)
     throw new Error(`there are no records of ${date} to count; its metrics are left as they are`);
   const before = await readDay(folder, date, moveAside);
@@ -47,35 +47,37 @@ export async function rebuild(logs: string, date: string, timeZone: string): Pro
       `of ${exchangesIn(before.day)} exchanges that were counted on ${date}, there are records of ${counted}: the others were deleted or never recorded; its metrics are left as they are. To count those ${counted}, move ${describePath(dayFile(folder, date))} away first`,
     );
   keepUnrecorded(before.day, day);
-  await noteIds(journalFile(folder, date), ids);
-  await writeDay(folder, day, { timeZone, journal: before.journal });
+  await noteIds(folder, date, ids);
+  await writeDay(folder, day, { timeZone, journal: before.journal, others: before.others });
   return { records: ids.size, skipped: records.skipped };
 }
 
 /** Where there is a journal, what is in the file has to be known by it: or else the proxy counts it at its next start. */
-async function noteIds(journal: string, ids: ReadonlySet<string>): Promise<void> {
+async function noteIds(folder: string, date: string, ids: ReadonlySet<string>): Promise<void> {
   const missing = new Set(ids);
   let isThere = false;
-  for await (const line of readJournal(journal)) {
-    isThere = true;
-    missing.delete(idIn(line) ?? '');
-  }
+  for (const worker of await journalWorkers(folder, date))
+    for await (const line of readJournal(journalFile(folder, date, worker))) {
+      isThere = true;
+      missing.delete(idIn(line) ?? '');
+    }
   if (isThere && missing.size > 0)
     await appendJournal(
-      journal,
+      journalFile(folder, date),
       [...missing].map((id) => ({ rebuiltWith: id })),
     );
 }
 
-/** Adds what the journal tells and no record does; returns how many exchanges that is. */
-async function addUnrecorded(journal: string, ids: ReadonlySet<string>, day: Day, timeZone: string): Promise<number> {
+/** Adds what journals tell and no record does; returns how many exchanges that is. */
+async function addUnrecorded(folder: string, ids: ReadonlySet<string>, day: Day, timeZone: string): Promise<number> {
   let added = 0;
-  for await (const line of readJournal(journal)) {
-    if (!('n' in line) || line.use.cell.exchanges === 0 || ids.has(line.use.id)) continue;
-    if (dateIn(timeZone, line.use.endMs) !== day.date) continue;
-    add(day, line.use);
-    added += line.use.cell.exchanges;
-  }
+  for (const worker of await journalWorkers(folder, day.date))
+    for await (const line of readJournal(journalFile(folder, day.date, worker))) {
+      if (!('n' in line) || line.use.cell.exchanges === 0 || ids.has(line.use.id)) continue;
+      if (dateIn(timeZone, line.use.endMs) !== day.date) continue;
+      add(day, line.use);
+      added += line.use.cell.exchanges;
+    }
   return added;
 }
 

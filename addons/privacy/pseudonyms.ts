@@ -36,6 +36,16 @@ export async function keptSecret(paths: Pick<Paths, 'confdir'>): Promise<string>
   const kept = await readSecret(paths);
   if (kept !== undefined) return kept;
   const secret = randomBytes(32).toString('hex');
-  await writeWholeFile(secretFile(paths), `${secret}\n`, { mode: 0o600 });
-  return secret;
+  try {
+    await writeWholeFile(secretFile(paths), `${secret}\n`, { mode: 0o600, isNew: true });
+    return secret;
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    // Another worker was quicker.
+    const made = await readSecret(paths);
+    if (made !== undefined) return made;
+    // It is there, and empty.
+    await writeWholeFile(secretFile(paths), `${secret}\n`, { mode: 0o600 });
+    return secret;
+  }
 }

@@ -1,4 +1,7 @@
-/** All telemetry of a day, `logs/telemetry/telemetry_YYYY-MM-DD.ndjson`: a batch on each line. */
+/**
+ * All telemetry of a day, `logs/telemetry/telemetry_YYYY-MM-DD.ndjson`: a batch on each line. Of several workers, each has
+ * a file of its own: `telemetry_YYYY-MM-DD.2.ndjson` is that of the second.
+ */
 import { appendFile, mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type Context, codeOf, describePath, messageOf, redact, telemetryFile } from 'insight-dump';
@@ -50,8 +53,8 @@ function withoutCredentials(_key: string, value: unknown): unknown {
 }
 
 async function append(date: string, line: string, ctx: Context<unknown, Journal>): Promise<void> {
-  const { state, paths, log } = ctx;
-  const file = path.join(paths.logs, telemetryFile(date));
+  const { state, paths, log, worker } = ctx;
+  const file = path.join(paths.logs, telemetryFile(date, worker.number));
   try {
     if ((await sizeOf(file)) + Buffer.byteLength(line) > MAX_DAY_BYTES)
       throw new Error(`${describePath(file)} has its ${MAX_DAY_BYTES} bytes for the day`);

@@ -1,10 +1,11 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { codeOf, ndjsonName } from 'insight-dump';
+import { codeOf, ndjsonName, type Worker } from 'insight-dump';
 
 export interface LinesSettings {
   readonly maxFileBytes: number;
   readonly isSynced: boolean;
+  readonly worker: Pick<Worker, 'number' | 'count'>;
   isClosed(file: string): boolean;
 }
 
@@ -21,9 +22,9 @@ export async function appendLines(
   folder: string,
   date: string,
   lines: Uint8Array,
-  { maxFileBytes, isSynced, isClosed }: LinesSettings,
+  { maxFileBytes, isSynced, isClosed, worker }: LinesSettings,
 ): Promise<string> {
-  const file = await openPart(folder, date, (name, bytes) => bytes < maxFileBytes && !isClosed(name));
+  const file = await openPart(folder, date, worker, (name, bytes) => bytes < maxFileBytes && !isClosed(name));
   // It is opened and closed each time: a file that somebody has moved away would take records that nobody finds.
   const handle = await open(file, 'a+', 0o600);
   try {
@@ -47,13 +48,14 @@ async function lastByte(handle: FileHandle, size: number): Promise<number | unde
   return buffer[0];
 }
 
-/** The first part of the day's file that may be appended to. */
+/** The first part of the day's file that may be appended to. Workers take turns in them: no two write to the same. */
 async function openPart(
   folder: string,
   date: string,
+  { number, count }: LinesSettings['worker'],
   isOpen: (file: string, bytes: number) => boolean,
 ): Promise<string> {
-  for (let part = 0; ; part++) {
+  for (let part = number - 1; ; part += count) {
     const file = path.join(folder, ndjsonName(date, part));
     const isPacked = (await sizeOf(`${file}.gz`)) !== undefined;
     if (!isPacked && isOpen(file, (await sizeOf(file)) ?? 0)) return file;

@@ -6,10 +6,11 @@ import { createGzip } from 'node:zlib';
 import { messageOf, recordFiles } from 'insight-dump';
 import type { UsageContext } from './context.ts';
 
-/** Packs the files of lines whose day was over by then. @throws when a folder cannot be read */
-export async function packDays(overByMs: number, { paths, state, signal, log }: UsageContext): Promise<void> {
-  for await (const { format, isGzipped, isPartial, untilMs, path: file } of recordFiles(paths.logs)) {
+/** Packs the files of lines whose day was over by then, of those that this worker writes to. @throws when a folder cannot be read */
+export async function packDays(overByMs: number, { paths, state, signal, log, worker }: UsageContext): Promise<void> {
+  for await (const { format, isGzipped, isPartial, part, untilMs, path: file } of recordFiles(paths.logs)) {
     if (signal.aborted) return;
+    if (part % worker.count !== worker.number - 1) continue;
     if (format !== 'ndjson' || isGzipped || isPartial || untilMs > overByMs) continue;
     state.packing = file;
     try {

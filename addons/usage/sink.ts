@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { codeOf } from 'insight-dump';
+import { codeOf, type Worker } from 'insight-dump';
 import { FileThread } from './file-thread.ts';
 import { appendLines } from './ndjson-file.ts';
 import type { Item } from './queue.ts';
@@ -24,6 +24,7 @@ export interface SinkSettings {
   readonly logs: string;
   /** Files of lines that are as large are followed by another. */
   readonly maxFileBytes: number;
+  readonly worker: Worker;
   /** Whether nothing may be appended to a file. */
   isClosed(file: string): boolean;
 }

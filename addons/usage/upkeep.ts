@@ -26,8 +26,8 @@ export async function lookAfter(ctx: UsageContext): Promise<void> {
 }
 
 async function lookAfterFiles(ctx: UsageContext): Promise<void> {
-  const { options, paths, log } = ctx;
-  if (options.retentionDays !== undefined) {
+  const { options, paths, log, worker } = ctx;
+  if (options.retentionDays !== undefined && worker.number === 1) {
     const how = { days: options.retentionDays, nowMs: Date.now(), isDry: false };
     const pruned = await prune(paths.logs, how);
     if (pruned.failures.length > 0) log.error(describePruned(pruned, how), pruned.failures);

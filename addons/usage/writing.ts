@@ -71,7 +71,7 @@ export async function finishWriting(ctx: UsageContext): Promise<void> {
 
 /** Writes until nothing waits; an instance that has ended leaves what it could not write. */
 async function keepWriting(ctx: UsageContext): Promise<void> {
-  const { options, state, signal, paths } = ctx;
+  const { options, state, signal, paths, worker } = ctx;
   const { queue } = state;
   const isClosed = (file: string) => state.packing === file;
   while (waiting(queue) > 0) {
@@ -82,7 +82,7 @@ async function keepWriting(ctx: UsageContext): Promise<void> {
       continue;
     }
     const batch = take(queue);
-    const ways = sinks({ logs: paths.logs, maxFileBytes: options.maxFileMiB * MIB, isClosed });
+    const ways = sinks({ logs: paths.logs, maxFileBytes: options.maxFileMiB * MIB, worker, isClosed });
     for (const format of ['json', 'ndjson'] as const)
       await writeAll(byTarget(batch.filter((item) => item.format === format)), ways[format], ctx);
     sayRecovered(ctx);

@@ -12,6 +12,8 @@ export interface RecordName {
   readonly isGzipped: boolean;
   /** What is left of writing one, when the process was killed. */
   readonly isPartial: boolean;
+  /** Of a day's files of lines, from 0 on; 0 for others. */
+  readonly part: number;
   /** The UTC date of what is in it. */
   readonly date: string;
   /** What is in it ended then or later, in milliseconds since the epoch, and before `untilMs`. */
@@ -48,7 +50,7 @@ export function ndjsonName(date: string, part: number): string {
 }
 
 const JSON_NAME = /^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d\.\d{3})\d{3}_.*\.json$/s;
-const NDJSON_NAME = /^(\d{4}-\d\d-\d\d)(?:\.\d+)?\.ndjson(\.gz)?$/;
+const NDJSON_NAME = /^(\d{4}-\d\d-\d\d)(?:\.(\d+))?\.ndjson(\.gz)?$/;
 /** What is being packed is named by the process; what is being written, by a UUID. */
 const PARTIAL_NAME = /(?<=\.(?:json|gz))\.(?:\d+|[0-9a-f-]{36}\.tmp)$/;
 
@@ -65,15 +67,17 @@ export function readRecordName(name: string): RecordName | undefined {
       format: 'json',
       isGzipped: false,
       isPartial,
+      part: 0,
       date,
       fromMs: ms - NAMED_BESIDE_MS,
       untilMs: ms + NAMED_BESIDE_MS,
     };
   }
-  const [, date = '', gz] = NDJSON_NAME.exec(whole) ?? [];
+  const [, date = '', part = '0', gz] = NDJSON_NAME.exec(whole) ?? [];
   const fromMs = Date.parse(`${date}T00:00:00Z`);
   if (Number.isNaN(fromMs)) return undefined;
-  return { format: 'ndjson', isGzipped: gz !== undefined, isPartial, date, fromMs, untilMs: fromMs + DAY_MS };
+  const isGzipped = gz !== undefined;
+  return { format: 'ndjson', isGzipped, isPartial, part: Number(part), date, fromMs, untilMs: fromMs + DAY_MS };
 }
 
 /**
@@ -95,12 +99,12 @@ export async function* recordFiles(logs: string): AsyncGenerator<RecordFile> {
   }
 }
 
-/** Where the telemetry of a UTC date lies that is kept in full, below the folder for logs. */
-export function telemetryFile(date: string): string {
-  return path.join('telemetry', `telemetry_${date}.ndjson`);
+/** Where the telemetry of a UTC date lies that a worker keeps in full, below the folder for logs. */
+export function telemetryFile(date: string, worker: number): string {
+  return path.join('telemetry', `telemetry_${worker === 1 ? date : `${date}.${worker}`}.ndjson`);
 }
 
-const TELEMETRY_NAME = /^telemetry_(\d{4}-\d\d-\d\d)\.ndjson$/;
+const TELEMETRY_NAME = /^telemetry_(\d{4}-\d\d-\d\d)(?:\.\d+)?\.ndjson$/;
 
 /** All files of telemetry; the same goes for them. @throws when the folder cannot be read; one that is missing is empty */
 export async function* telemetryFiles(logs: string): AsyncGenerator<Pick<RecordFile, 'path' | 'date'>> {

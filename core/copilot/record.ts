@@ -8,6 +8,8 @@ export type Insight = Omit<
 > & {
   /** IP address of the client, or what an addon has put in its place. */
   readonly client: string;
+  /** In a record: which worker made it, if not the first. */
+  readonly worker?: number;
 };
 
 /** A record as it lies on disk: the seed's fields, and one of our own. */

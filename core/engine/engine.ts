@@ -94,6 +94,12 @@ export class Engine {
    * @throws InsightError `portInUse`, `cannotListen`; it listens where it did before, if it did
    */
   async listen(host: string, port: number): Promise<net.AddressInfo> {
+    await this.open();
+    return this.#frontDoor.listen(host, port);
+  }
+
+  /** Gets ready to take connections, without listening. */
+  async open(): Promise<void> {
     this.#interceptor ??= await Interceptor.start(
       this.#settings.ca,
       {
@@ -102,7 +108,11 @@ export class Engine {
       },
       this.#settings.log,
     );
-    return this.#frontDoor.listen(host, port);
+  }
+
+  /** Takes a connection of a client that another process has accepted; nothing has been read from it. */
+  take(socket: net.Socket): void {
+    this.#frontDoor.take(socket);
   }
 
   /**

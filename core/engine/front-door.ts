@@ -1,7 +1,6 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import net from 'node:net';
 import type { Answer, Client, Log } from '../addon.ts';
-import { codeOf, errors } from '../errors.ts';
 import { HttpResponse } from '../flow.ts';
 import { Headers } from '../headers.ts';
 import type { Pin } from '../pin.ts';
@@ -12,6 +11,7 @@ import { ClientSocket } from './client-socket.ts';
 import { connectionLimit } from './connection-limit.ts';
 import { answerOf, Cut, cutOf } from './cut.ts';
 import { sendHead } from './head.ts';
+import { Listener } from './listener.ts';
 import { endRaw, rawAnswer } from './raw-answer.ts';
 import { SERVER_LIMITS } from './server-limits.ts';
 
@@ -46,7 +46,7 @@ const TCP_KEEP_ALIVE_MS = 60_000;
  * done, and hands the connection on.
  */
 export class FrontDoor {
-  #server: http.Server;
+  readonly #listener = new Listener(() => this.#makeServer());
   readonly #handlers: FrontDoorHandlers;
   readonly #log: Log;
   /** Those that have been idle longest come first. */
@@ -57,7 +57,6 @@ export class FrontDoor {
   constructor(handlers: FrontDoorHandlers, log: Log) {
     this.#handlers = handlers;
     this.#log = log;
-    this.#server = this.#makeServer();
   }
 
   /**
@@ -65,31 +64,21 @@ export class FrontDoor {
    *
    * @throws InsightError `portInUse`, `cannotListen`; it listens where it did before then
    */
-  async listen(host: string, port: number): Promise<net.AddressInfo> {
-    const before = this.#server;
-    const server = this.#makeServer();
-    try {
-      await listenOn(server, host, port);
-    } catch (error) {
-      const old = before.address() as net.AddressInfo | null;
-      if (codeOf(error) !== 'portInUse' || old?.port !== port) throw error;
-      // It is in our own way: the same port, on another address.
-      stopAccepting(before);
-      try {
-        await listenOn(server, host, port);
-      } catch (second) {
-        await listenOn(before, old.address, old.port);
-        throw second;
-      }
-    }
-    this.#server = server;
-    stopAccepting(before);
-    return server.address() as net.AddressInfo;
+  listen(host: string, port: number): Promise<net.AddressInfo> {
+    return this.#listener.listen(host, port);
+  }
+
+  /** Takes a connection that another process has accepted; nothing has been read from it. */
+  take(socket: net.Socket): void {
+    socket.allowHalfOpen = true;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS);
+    this.#listener.server.emit('connection', socket);
   }
 
   /** Takes no more connections; those that are open go on. */
   stopListening(): void {
-    this.#server.close();
+    this.#listener.server.close();
   }
 
   /** Ends what is still open. */
@@ -282,26 +271,9 @@ export class FrontDoor {
     else {
       socket.write(rawAnswer(answer, 'keep-alive'));
       this.#idle(socket);
-      this.#server.emit('connection', socket);
+      this.#listener.server.emit('connection', socket);
     }
   }
-}
-
-function listenOn(server: http.Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const refuse = (error: Error) =>
-      reject(codeOf(error) === 'EADDRINUSE' ? errors.portInUse(host, port) : errors.cannotListen(host, port, error));
-    server.once('error', refuse);
-    server.listen({ host, port }, () => {
-      server.off('error', refuse);
-      resolve();
-    });
-  });
-}
-
-function stopAccepting(server: http.Server): void {
-  // `http.Server` would close idle connections too.
-  if (server.listening) net.Server.prototype.close.call(server);
 }
 
 const TOO_MANY_CONNECTIONS = answerOf({

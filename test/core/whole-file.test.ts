@@ -32,6 +32,16 @@ describe('a file that is written whole', () => {
     assert.deepEqual(readdirSync(folder), ['a']);
   });
 
+  it('replaces nothing where it is to be new', async () => {
+    const tries = ['one', 'two', 'three'].map((text) => writeWholeFile(at('a'), text, { mode: 0o600, isNew: true }));
+    const ends = await Promise.allSettled(tries);
+    const [first] = ends.flatMap(({ status }, i) => (status === 'fulfilled' ? ['one', 'two', 'three'][i] : []));
+    assert.equal(readFileSync(at('a'), 'utf8'), first);
+    const codes = ends.flatMap((end) => (end.status === 'rejected' ? end.reason.code : []));
+    assert.deepEqual(codes, ['EEXIST', 'EEXIST']);
+    assert.deepEqual(readdirSync(folder), ['a']);
+  });
+
   it('is what a link leads to, which stays a link', async () => {
     writeFileSync(at('target'), 'old');
     symlinkSync(at('target'), at('link'));

@@ -157,6 +157,13 @@ describe('the guide for authors', () => {
       assert.equal((await addon.run(chat())).received?.status, 429);
     });
 
+    shows('busiest.ts', 'adds up what it is told in other workers', async (addon) => {
+      await addon.run(chat());
+      await addon.hear({ requests: 1 });
+      await addon.hear({ requests: 1 });
+      assert.deepEqual(addon.host.chain.instances[0]?.context.state, { requests: 3 });
+    });
+
     it('all of them', () => {
       const others = ['limit.test.mjs', 'addons.config.ts', 'package.json', 'price.ts'];
       assert.deepEqual(

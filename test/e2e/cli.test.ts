@@ -38,6 +38,7 @@ describe('the command line', () => {
     [['-p', 'abc'], /--listen-port/],
     [['-p', '70000'], /--listen-port/],
     [['--flow-detail', '9'], /flow-detail.*9/],
+    [['--workers', '0'], /--workers 0: expected a number from 1 to 256/],
     [['--set', 'word'], /--set word: expected addon\.option=value/],
     [['--connect-to', 'a:b'], /--connect-to a:b: expected HOST:PORT:ADDR:PORT/],
   ] as const) {

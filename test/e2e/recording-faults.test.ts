@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { idIn, journalDates, journalFile, readJournal } from '../../addons/metrics/journal.ts';
 import { ask, openSession } from '../clients.ts';
 import { startFakeCopilot } from '../fake-copilot.ts';
+import { journaledIds } from '../journals.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { API_HOST, chatRequest } from '../requests.ts';
 
@@ -119,10 +119,3 @@ describe('SIGKILL in the middle of the work', () => {
     await proxy.metrics((day) => day.total_chat_turns === count + 1);
   });
 });
-
-async function journaledIds(folder: string): Promise<string[]> {
-  const ids: string[] = [];
-  for (const date of await journalDates(folder))
-    for await (const line of readJournal(journalFile(folder, date))) ids.push(idIn(line) ?? '');
-  return ids;
-}

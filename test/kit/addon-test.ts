@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Addon, Paths, WebSocketClose, WebSocketMessage } from '../../core/addon.ts';
+import type { Addon, Paths, WebSocketClose, WebSocketMessage, Worker } from '../../core/addon.ts';
 import { Host, type HostLimits, type OptionSources } from '../../core/host.ts';
 import * as api from '../../core/index.ts';
 import type { Pin } from '../../core/pin.ts';
@@ -26,6 +26,8 @@ export interface TestOptions {
   /** The folder that relative paths in options count from. */
   readonly config?: string;
   readonly limits?: Partial<HostLimits>;
+  /** Which of several workers it is in; `tell` gets what it tells the others. */
+  readonly worker?: Worker;
 }
 
 /** A message on a WebSocket: a string for text, bytes for binary. */
@@ -53,7 +55,7 @@ export class AddonTest {
   #options: Readonly<Record<string, unknown>>;
   readonly #temporary: string | undefined;
 
-  constructor({ options = {}, logs, confdir, config, limits }: TestOptions) {
+  constructor({ options = {}, logs, confdir, config, limits, worker }: TestOptions) {
     this.#options = options;
     this.#temporary = [logs, confdir, config].includes(undefined) ? temporaryFolder() : undefined;
     const inside = (name: string) => path.join(this.#temporary ?? '', name);
@@ -64,7 +66,9 @@ export class AddonTest {
     };
     for (const each of Object.values(this.paths)) mkdirSync(each, { recursive: true });
     const all = { hookTimeoutMs: 10_000, lifecycleTimeoutMs: 5_000, drainMs: 1_000, ...limits };
-    this.host = new TestHost({ log: this.log, paths: this.paths, limits: all }, this.sources());
+    const part = worker && { ...worker, tell: (_addon: string, message: unknown) => worker.tell(message) };
+    const settings = { log: this.log, paths: this.paths, limits: all, ...(part && { part }) };
+    this.host = new TestHost(settings, this.sources());
   }
 
   /** Brings these addons to life: `load`, `configure`, `running`. @throws what one of them throws; nothing is left */
@@ -117,6 +121,13 @@ export class AddonTest {
       await pin.dispatch('websocketEnd', flow, close);
       return passed;
     });
+  }
+
+  /** Has all addons hear what they would have told in another worker. @throws what a hook threw */
+  async hear(message: unknown): Promise<void> {
+    this.host.faults.length = 0;
+    for (const { name } of this.host.chain.instances) await this.host.hear(name, message);
+    if (this.host.faults.length > 0) throw this.host.faults[0];
   }
 
   /** Changes options, as an edit of the config does. @throws when they are refused; the old ones stay */

@@ -41,6 +41,7 @@ describe('writing records', () => {
       signal: end.signal,
       state,
       paths,
+      worker: { number: 1, count: 1, tell() {} },
     };
     const finish = () => {
       end.abort();
