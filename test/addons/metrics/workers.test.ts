@@ -84,6 +84,8 @@ describe('metrics of several workers', () => {
     const all = workers();
     const [one, two] = [await all.begin(1, 2), await all.begin(2, 2)];
     await chat(one);
+    // It reads the journals of all as it begins with a day.
+    await counts(1);
     all.deaf.add(1);
     await chat(two);
     await eventually('a journal', () => existsSync(path.join(folder, `journal_${TODAY}.2.ndjson`)));
