@@ -138,8 +138,7 @@ describe('metrics of a process that is killed again and again', () => {
     assert.deepEqual(unrecorded, [], 'what is counted is recorded');
     t.diagnostic(`${uses.length} counted, ${killed} of them before the last kill; ${records.size} recorded`);
     const dates = [...filesIn(logs).keys()];
-    for (const date of dates) await rebuild(logs, date, 'UTC');
-    assert.deepEqual(filesIn(logs), filesOf(uses), 'with the journal');
+    // Without the journal, which has them all.
     rmSync(path.join(logs, 'metrics'), { recursive: true });
     for (const date of dates) await rebuild(logs, date, 'UTC');
     assert.deepEqual(filesIn(logs), filesOf(uses), 'by the records alone');
