@@ -4,7 +4,7 @@
  * in metrics/, what each key means in docs/metrics.md.
  */
 import { randomUUID } from 'node:crypto';
-import { defineAddon, insightOf, messageOf } from 'insight-dump';
+import { defineAddon, messageOf } from 'insight-dump';
 import { catchUp, endJournal } from './metrics/catching-up.ts';
 import { firstState, type MetricsContext, options } from './metrics/context.ts';
 import { useOf, useOfAcceptance } from './metrics/day.ts';
@@ -29,7 +29,7 @@ export default defineAddon({
   },
 
   exchange(exchange, _flow, ctx: MetricsContext) {
-    const use = exchange.keep === 'nothing' ? undefined : useOf(insightOf(exchange));
+    const use = exchange.keep === 'nothing' ? undefined : useOf(exchange);
     if (use !== undefined) count(use, ctx);
   },
 

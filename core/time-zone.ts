@@ -2,8 +2,23 @@
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
+/** Since 1980, days have begun at a quarter of an hour by UTC, wherever that is (https://data.iana.org/time-zones/tzdb). */
+const QUARTER_MS = 15 * 60_000;
+const QUARTERS_SINCE = Date.UTC(1980) / QUARTER_MS;
+
+/** What was asked last: mostly, that is what is asked next. */
+let last = { timeZone: '', quarter: 0, date: '' };
+
 /** The date in a time zone, as in `2026-01-31`. @throws RangeError for a zone that there is not */
 export function dateIn(timeZone: string, ms: number): string {
+  const quarter = Math.floor(ms / QUARTER_MS);
+  if (quarter === last.quarter && timeZone === last.timeZone) return last.date;
+  const date = formattedDate(timeZone, ms);
+  if (quarter >= QUARTERS_SINCE) last = { timeZone, quarter, date };
+  return date;
+}
+
+function formattedDate(timeZone: string, ms: number): string {
   const parts = new Map(
     formatOf(timeZone)
       .formatToParts(ms)

@@ -53,7 +53,7 @@ export const NANO_PER_CREDIT = 1e9;
 const UNKNOWN = 'unknown';
 
 /** Undefined for what is in no sum at all: it was complete, and is no use. */
-export function useOf(insight: Insight): Use | undefined {
+export function useOf(insight: Omit<Insight, 'client'>): Use | undefined {
   const { id, user, groups, surface, outcome, editor, model, language, tokens, credits, counted } = insight;
   const isCounted = counted.as !== 'nothing';
   if (!isCounted && outcome === 'complete') return undefined;

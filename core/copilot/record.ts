@@ -37,8 +37,7 @@ export interface UsageRecord {
 
 /** What can be counted of an exchange. */
 export function insightOf(exchange: CopilotExchange): Insight {
-  const { address, keep: _keep, machine: _machine, ...known } = exchange;
-  const { request: _request, response: _response, prompt: _prompt, choices: _choices, ...rest } = known;
+  const { address, keep, machine, request, response, prompt, choices, count, ...rest } = exchange;
   return { ...rest, client: address };
 }
 

@@ -66,8 +66,10 @@ export class Http2Request implements UpstreamRequest {
     stream.once('trailers', (...[, , raw]: RawHead) => {
       trailers = fieldsOf(raw);
     });
+    let isOver = false;
     return new Promise((resolve, reject) => {
       stream.once('response', (...[{ ':status': status }, , raw]: RawHead) => {
+        isOver = true;
         const headers = new Headers(fieldsOf(raw));
         resolve({
           status: Number(status),
@@ -79,11 +81,15 @@ export class Http2Request implements UpstreamRequest {
         });
       });
       stream.once('error', (error) => {
+        isOver = true;
         // Node says the same of a head that it does not take as a server says that has had enough.
         const isCalmed = stream.rstCode === constants.NGHTTP2_ENHANCE_YOUR_CALM;
         reject(Cut.upstream(isCalmed ? errors.enhanceYourCalm(MAX_HEAD_BYTES) : error));
       });
-      stream.once('close', () => reject(Cut.upstream(closedByServer())));
+      stream.once('close', () => {
+        // Every stream closes, most of them with an answer: errors cost too much to be made for nothing.
+        if (!isOver) reject(Cut.upstream(closedByServer()));
+      });
     });
   }
 
