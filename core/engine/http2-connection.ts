@@ -19,6 +19,11 @@ export interface Http2Limits {
 const DOUBT_AFTER_IDLE_MS = 1_000;
 /** What a server may be sending on one stream while its client does not read. */
 const STREAM_WINDOW_BYTES = 256 * 1024;
+/**
+ * The same on all streams together, between one word of ours that it has arrived and the next. Node would let servers
+ * send 64 KB, to all users of the connection: with 100 ms to and fro, that is 640 KB a second.
+ */
+const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 /** Until a server has said how many requests it takes at once. */
 const FIRST_MAX_STREAMS = 100;
 
@@ -58,6 +63,7 @@ export class Http2Connection implements Carrier {
       });
       this.#session.once('close', resolve);
     });
+    this.#session.once('connect', (session) => session.setLocalWindowSize(CONNECTION_WINDOW_BYTES));
     // What breaks shows on its streams.
     this.#session.on('error', () => {});
     noticeEnd(this.#session);
