@@ -7,11 +7,9 @@ import type { Duplex, Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
 import { basic } from '../clients.ts';
-import { PREFACE } from '../http2-frames.ts';
 import type { Random } from '../random.ts';
 import { CONNECT_MOODS, MOOD_HEADER, MOODS, MOODY_ANSWER_HEADER } from './chaos-addons.ts';
-import { canBeWhole, FAULT_HEADER, FAULTS, FRAMES_FAULT, SIZE_HEADER, type Version } from './chaos-faults.ts';
-import { BLIND_FAULTS } from './chaos-upstream.ts';
+import { BLIND_FAULTS, canBeWhole, FAULT_HEADER, FAULTS, SIZE_HEADER } from './chaos-upstream.ts';
 
 /** Looked into. Its ports stand for ways in which servers fail before HTTP. */
 export const CHAOS_HOST = 'chaos.example.com';
@@ -20,13 +18,7 @@ export const BLIND_HOST = 'blind.example.com';
 /** Looked into, and the server's certificate is for others. */
 export const WRONG_HOST = 'wrong.test';
 
-export const PORTS = { secure: 8443, http2: 8444, frames: 8445, plain: 8080, refused: 9999, blind: 9443 } as const;
-
-/** Where the servers of tunnels listen, by what their clients speak: more than once where that happens more often. */
-const TUNNEL_PORTS = {
-  http1: [...Array<number>(6).fill(PORTS.secure), ...Array<number>(2).fill(PORTS.http2), PORTS.frames],
-  http2: [...Array<number>(3).fill(PORTS.secure), ...Array<number>(6).fill(PORTS.http2), PORTS.frames],
-} as const;
+export const PORTS = { secure: 8443, plain: 8080, refused: 9999, blind: 9443 } as const;
 
 /** Nothing may keep a client waiting for longer. */
 const ANSWER_LIMIT_MS = 15_000;
@@ -113,26 +105,22 @@ export class ChaoticClients {
   // -------------------------------------------------------------------------------------------------- kinds of clients
 
   async _http1(raw: net.Socket, life: number, random: Random): Promise<void> {
-    const port = random.pick(TUNNEL_PORTS.http1);
-    const secure = await this.#tunnel(raw, random, ['http/1.1'], port);
+    const secure = await this.#tunnel(raw, random, ['http/1.1']);
     if (secure === undefined) return;
-    await this.#requests(secure, life, random, '', port);
+    await this.#requests(secure, life, random, '');
   }
 
   async _plain(raw: net.Socket, life: number, random: Random): Promise<void> {
     const port = random.chance(0.05) ? PORTS.refused : PORTS.plain;
-    await this.#requests(raw, life, random, `http://${CHAOS_HOST}:${port}`, port);
+    await this.#requests(raw, life, random, `http://${CHAOS_HOST}:${port}`);
   }
 
   async _http2(raw: net.Socket, life: number, random: Random): Promise<void> {
-    const port = random.pick(TUNNEL_PORTS.http2);
-    const secure = await this.#tunnel(raw, random, ['h2'], port);
+    const secure = await this.#tunnel(raw, random, ['h2']);
     if (secure === undefined) return;
     const session = http2.connect(`https://${CHAOS_HOST}`, { createConnection: () => secure });
     session.on('error', () => {});
-    const wishes = Array.from({ length: 3 + random.below(10) }, (_, i) =>
-      wishOf(`/http2-${life}/${i}`, random, faultsOf(port, 'h2')),
-    );
+    const wishes = Array.from({ length: 2 + random.below(8) }, (_, i) => wishOf(`/http2-${life}/${i}`, random));
     const connection = { raw, top: secure };
     await Promise.all(wishes.map((wish) => this.#await(wish, this.#overHttp2(session, connection, wish))));
     session.destroy();
@@ -181,17 +169,17 @@ export class ChaoticClients {
       hello,
       hello.subarray(0, 1 + random.below(hello.length)),
       get,
-      PREFACE,
+      H2_PREFACE,
       `${get}: 1\r\n\r\n`,
     ];
-    const inTls = ['', junk, get, PREFACE];
+    const inTls = ['', junk, get, H2_PREFACE];
     const depth = random.below(3);
     let top: Duplex = raw;
     if (depth === 0) raw.write(random.pick(first));
     else if (depth === 1) {
       if ((await this.#connect(raw, `${CHAOS_HOST}:${PORTS.secure}`)) === 200) raw.write(random.pick(inTunnel));
     } else {
-      const secure = await this.#tunnel(raw, random, [random.pick(['h2', 'http/1.1'])], PORTS.http2);
+      const secure = await this.#tunnel(raw, random, [random.pick(['h2', 'http/1.1'])]);
       if (secure !== undefined) {
         top = secure;
         secure.resume().write(random.pick(inTls));
@@ -222,7 +210,7 @@ export class ChaoticClients {
   // ----------------------------------------------------------------------------------------------------------- requests
 
   /** Requests on one connection, one after the other, while it lasts. */
-  async #requests(top: Duplex, life: number, random: Random, origin: string, port: number): Promise<void> {
+  async #requests(top: Duplex, life: number, random: Random, origin: string): Promise<void> {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
     // It is the only connection that there will be.
     agent.createConnection = () => top as net.Socket;
@@ -230,7 +218,7 @@ export class ChaoticClients {
     const kind = origin === '' ? 'http1' : 'plain';
     const count = 1 + random.below(5);
     for (let i = 0; i < count && !raw.destroyed && !top.destroyed && top.writable && !top.readableEnded; i++) {
-      const wish = wishOf(`/${kind}-${life}/${i}`, random, faultsOf(port, 'h1'));
+      const wish = wishOf(`/${kind}-${life}/${i}`, random);
       const headers = { ...wish.headers, host: CHAOS_HOST, ...(origin !== '' && this.#authorization()) };
       const method = wish.uploadBytes > 0 ? 'POST' : 'GET';
       const request = http.request({ agent, method, path: `${origin}${wish.path}`, headers });
@@ -339,10 +327,10 @@ export class ChaoticClients {
   // ------------------------------------------------------------------------------------------------------------ tunnels
 
   /** TLS in a tunnel; undefined when it was not to be. */
-  async #tunnel(raw: net.Socket, random: Random, alpn: string[], port: number): Promise<tls.TLSSocket | undefined> {
+  async #tunnel(raw: net.Socket, random: Random, alpn: string[]): Promise<tls.TLSSocket | undefined> {
     const target = random.chance(0.9)
-      ? `${CHAOS_HOST}:${port}`
-      : random.pick([`${CHAOS_HOST}:${PORTS.refused}`, `${WRONG_HOST}:${port}`]);
+      ? `${CHAOS_HOST}:${PORTS.secure}`
+      : random.pick([`${CHAOS_HOST}:${PORTS.refused}`, `${WRONG_HOST}:${PORTS.secure}`]);
     const mood = random.chance(0.1) ? random.pick(CONNECT_MOODS) : undefined;
     const status = await this.#connect(raw, target, mood);
     if (status !== 200) {
@@ -413,20 +401,14 @@ function write(request: Writable, { uploadBytes, breaks, breakAfterMs }: Wish, b
   request.end(half.subarray(0, uploadBytes - half.length));
 }
 
-/** How a server may answer there; `spoken` is what the client speaks, and the server too if it can. */
-function faultsOf(port: number, spoken: Version): readonly string[] {
-  if (port === PORTS.frames) return [FRAMES_FAULT];
-  return FAULTS[port === PORTS.http2 ? spoken : 'h1'];
-}
-
-function wishOf(path: string, random: Random, faults: readonly string[]): Wish {
+function wishOf(path: string, random: Random): Wish {
   const uploadBytes = random.chance(0.4) ? 1 + random.below(random.chance(0.2) ? 500_000 : 2_000) : 0;
   const downloadBytes = random.below(random.chance(0.2) ? 1_000_000 : 4_000);
   const breaks = random.chance(0.6) ? 'never' : random.pick(['slow', 'waiting', 'uploading', 'answered'] as const);
   return {
     path,
     headers: {
-      [FAULT_HEADER]: random.chance(0.5) && faults.includes('whole') ? 'whole' : random.pick(faults),
+      [FAULT_HEADER]: random.chance(0.5) ? 'whole' : random.pick(FAULTS),
       [SIZE_HEADER]: String(downloadBytes),
       ...(random.chance(0.4) && { [MOOD_HEADER]: random.pick(MOODS) }),
     },
@@ -465,6 +447,8 @@ function textOf(socket: net.Socket): Promise<string> {
   socket.on('data', (chunk) => chunks.push(chunk));
   return new Promise((resolve) => socket.once('close', () => resolve(Buffer.concat(chunks).toString())));
 }
+
+const H2_PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 
 /** A fatal alert of TLS, `unknown_ca` (RFC 5246, section 7.2), in the clear, as in a handshake. */
 const ALERT_UNKNOWN_CA = Buffer.from([21, 3, 3, 0, 2, 2, 48]);
