@@ -127,7 +127,9 @@ export function canBeWhole(fault: string): boolean {
 export function faultyHandler(sockets: () => ReadonlySet<net.Socket>): RequestListener {
   return async (request, response) => {
     for (const stream of [request, response]) stream.on('error', () => {});
-    const below = [...sockets()].find(({ remotePort }) => remotePort === request.socket.remotePort);
+    // Both ports: a client may have the same one for two servers.
+    const { localPort, remotePort } = request.socket;
+    const below = [...sockets()].find((each) => each.localPort === localPort && each.remotePort === remotePort);
     const serve = ALL[String(request.headers[FAULT_HEADER])] as Serve;
     try {
       await serve(request, response, Number(request.headers[SIZE_HEADER]), below as net.Socket);
