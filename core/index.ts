@@ -2,7 +2,7 @@
 export * from './addon.ts';
 export { putBounded } from './bounded.ts';
 export { type Endpoint, endpointOf, type NoUse, recognize } from './copilot/endpoint.ts';
-export { type Insight, insightOf, isoMicros, recordOf, type UsageRecord } from './copilot/record.ts';
+export { type Insight, isoMicros, recordOf, type UsageRecord } from './copilot/record.ts';
 export {
   jsonName,
   NAMED_BESIDE_MS,

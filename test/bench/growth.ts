@@ -5,7 +5,7 @@ import { jsonName, recordFolder } from '../../core/copilot/record-files.ts';
 import { ASKS, type Ask, askOfModel, withHeader } from './asks.ts';
 import type { Connection } from './connection.ts';
 import type { Contestant } from './contestant.ts';
-import { insightDump, shippedConfig } from './insight-dump.ts';
+import { insightDump, type Setting, shippedConfig } from './insight-dump.ts';
 import { openManyConnections } from './open-connection.ts';
 import { START } from './starts.ts';
 import type { Member } from './team.ts';
@@ -85,15 +85,9 @@ function writeRecords(logs: string): void {
   }
 }
 
-const ofLogs = (name: string, prepare?: typeof fillLogs) =>
-  insightDump({
-    name,
-    about: '',
-    config: shippedConfig(['alice']),
-    users: ['alice'],
-    isRecording: true,
-    ...(prepare && { prepare }),
-  });
+/** With all addons, for one user. */
+const recording = (name: string, more: Pick<Setting, 'prepare' | 'vary'> = {}) =>
+  insightDump({ name, about: '', config: shippedConfig(['alice']), users: ['alice'], isRecording: true, ...more });
 
 // ----------------------------------------------------------------------------------------------------------- addons
 
@@ -117,16 +111,6 @@ const inManyCells = (): readonly Ask[] =>
     range(EDITORS).map((editor) => withHeader(askOfModel(`model-${model}`), 'editor-version', `vscode/1.${editor}.0`)),
   );
 
-const ofCells = (name: string, vary?: typeof inManyCells) =>
-  insightDump({
-    name,
-    about: '',
-    config: shippedConfig(['alice']),
-    users: ['alice'],
-    isRecording: true,
-    ...(vary && { vary }),
-  });
-
 export const GROWTH: readonly Scene[] = [
   growth(
     { name: 'users', title: 'Users', about: 'All addons; as many connections in both cases.' },
@@ -139,7 +123,7 @@ export const GROWTH: readonly Scene[] = [
       title: 'Records on disk',
       about: `All addons; the records are of ${RECORD_USERS} users and ${RECORD_DAYS} days, in the folders that the usage addon makes.`,
     },
-    [ofLogs('no record'), ofLogs(`${RECORDS.toLocaleString('en')} records`, fillLogs)],
+    [recording('no record'), recording(`${RECORDS.toLocaleString('en')} records`, { prepare: fillLogs })],
     [JSON_16, START],
   ),
   growth(
@@ -163,7 +147,7 @@ export const GROWTH: readonly Scene[] = [
       title: 'What is counted',
       about: 'All addons; one user, all of whose requests are counted as the same, or by many editors and models.',
     },
-    [ofCells('1 cell'), ofCells(`${(EDITORS * MODELS).toLocaleString('en')} cells`, inManyCells)],
+    [recording('1 cell'), recording(`${(EDITORS * MODELS).toLocaleString('en')} cells`, { vary: inManyCells })],
     [JSON_16],
   ),
 ];
