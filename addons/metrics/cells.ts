@@ -20,6 +20,9 @@ export interface Traits {
   readonly language: string;
 }
 
+/** Completions, by what editors tell of them: no record does. */
+const TOLD_MEASURES = ['shown', 'accepted', 'rejected', 'accepted_lines'] as const;
+
 export const MEASURES = [
   'exchanges',
   'prompt_tokens',
@@ -32,11 +35,7 @@ export const MEASURES = [
   'charged',
   /** What it charged, in billionths of an AI credit: whole numbers. */
   'nano_credits',
-  /** Completions, by what editors tell of them. */
-  'shown',
-  'accepted',
-  'rejected',
-  'accepted_lines',
+  ...TOLD_MEASURES,
 ] as const;
 
 /** What is summed up. */
@@ -80,6 +79,12 @@ export function addCell(cells: Cells, cell: Cell): void {
 /** By the order of their keys, which is that of a file. */
 export function sortedCells(cells: Cells): Cell[] {
   return [...cells].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, cell]) => cell);
+}
+
+/** What editors told that is in a cell, as a cell of its own; undefined if they told nothing. */
+export function toldIn(cell: Cell): Cell | undefined {
+  if (TOLD_MEASURES.every((name) => cell[name] === 0)) return undefined;
+  return { ...cell, ...NO_MEASURES, ...Object.fromEntries(TOLD_MEASURES.map((name) => [name, cell[name]])) };
 }
 
 export function addMeasures(one: Measures, other: Measures): Measures {

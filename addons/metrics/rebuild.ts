@@ -1,7 +1,7 @@
 /** Counts a day again from its records. */
 import { around, dateIn, describePath, readRecords } from 'insight-dump';
-import { addCell } from './cells.ts';
-import { add, type Day, emptyDay, personOf, useOf } from './day.ts';
+import { addCell, toldIn } from './cells.ts';
+import { add, type Day, emptyDay, personOf, spanOf, useOf } from './day.ts';
 import { dayFile, metricsFolder, moveAside, readDay, writeDay } from './day-file.ts';
 import { appendJournal, idIn, journalFile, journalWorkers, readJournal } from './journal.ts';
 import { saidCountingMs } from './presence.ts';
@@ -87,6 +87,11 @@ function exchangesIn({ users }: Day): number {
 }
 
 function keepUnrecorded(from: Day, into: Day): void {
-  for (const [user, { cells }] of from.users)
-    for (const cell of cells.values()) if (cell.exchanges === 0) addCell(personOf(into, user).cells, cell);
+  for (const [user, { cells, seen }] of from.users) {
+    const told = [...cells.values()].flatMap((cell) => toldIn(cell) ?? []);
+    if (told.length === 0) continue;
+    const person = personOf(into, user);
+    for (const cell of told) addCell(person.cells, cell);
+    person.seen = spanOf(person.seen, seen);
+  }
 }

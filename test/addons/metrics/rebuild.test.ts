@@ -76,6 +76,26 @@ describe('a day that is counted again', () => {
     assert.deepEqual([alice.chat_turns, alice.insight.acceptance.accepted], [1, 2]);
   });
 
+  it('is the same to the byte where an editor told of what a record tells, too', async () => {
+    const completion = insight({ as: 'completion', kind: 'completions', editor: 'vscode-1', model: undefined });
+    const told = { id: 'told', user: 'alice', groups: [], endMs: completion.endMs + 5_000, editor: 'vscode-1' };
+    const acceptance = useOfAcceptance({
+      ...told,
+      language: 'python',
+      shown: 3,
+      accepted: 2,
+      rejected: 1,
+      acceptedLines: 7,
+    });
+    record(completion);
+    const day = emptyDay(DATE);
+    for (const use of [useOf(completion), acceptance]) add(day, use as Use);
+    await writeDay(folder(), day, { timeZone: 'UTC', journal: 0 });
+    const live = read();
+    await rebuild(logs, DATE, 'UTC');
+    assert.equal(read(), live);
+  });
+
   it('has what is in the journal and has no record', async () => {
     const some = ['one', 'two', 'three'].map((id) => insight({ id }));
     record(some[0] as Insight);
