@@ -8,13 +8,14 @@ export {
   NAMED_BESIDE_MS,
   ndjsonName,
   type RecordFile,
+  type RecordRange,
   readRecordName,
   recordFiles,
   recordFolder,
   telemetryFile,
   telemetryFiles,
 } from './copilot/record-files.ts';
-export { type RecordRange, readRecords, type UsageRecords } from './copilot/record-reader.ts';
+export { readRecords, type UsageRecords } from './copilot/record-reader.ts';
 export { bareEvent } from './copilot/telemetry.ts';
 export { COPILOT_HOSTS, COPILOT_TELEMETRY_HOSTS } from './engine/hosts.ts';
 export { codeOf, messageOf } from './errors.ts';

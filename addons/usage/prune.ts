@@ -31,7 +31,7 @@ export async function prune(logs: string, { days, nowMs, isDry }: PruneOptions):
   const failures: Error[] = [];
   let files = 0;
   let bytes = 0;
-  for await (const file of kept(logs)) {
+  for await (const file of keptBefore(firstKept, logs)) {
     if (file.date >= firstKept) continue;
     try {
       const { size } = await lstat(file.path);
@@ -48,8 +48,9 @@ export async function prune(logs: string, { days, nowMs, isDry }: PruneOptions):
   return { files, bytes, failures };
 }
 
-async function* kept(logs: string) {
-  yield* recordFiles(logs);
+/** And some of that day and later. */
+async function* keptBefore(date: string, logs: string) {
+  yield* recordFiles(logs, { fromMs: Number.NEGATIVE_INFINITY, untilMs: Date.parse(date) });
   yield* telemetryFiles(logs);
 }
 

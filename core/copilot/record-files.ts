@@ -21,6 +21,12 @@ export interface RecordName {
   readonly untilMs: number;
 }
 
+/** When exchanges ended, in milliseconds since the epoch: `untilMs` is not in it. */
+export interface RecordRange {
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
 /** A file of records on disk. */
 export interface RecordFile extends RecordName {
   readonly path: string;
@@ -81,22 +87,37 @@ export function readRecordName(name: string): RecordName | undefined {
 }
 
 /**
- * All files of records below a folder for logs, user by user; of each kind in no order. Links are not followed, and what
- * is named otherwise is passed over.
+ * All files below a folder for logs that may have records of exchanges that ended in a range, user by user; of each kind
+ * in no order. Links are not followed, and what is named otherwise is passed over.
  *
  * @throws when a folder cannot be read; one that is missing is empty
  */
-export async function* recordFiles(logs: string): AsyncGenerator<RecordFile> {
-  for await (const user of entries(path.join(logs, 'usage'))) {
+export async function* recordFiles(logs: string, range: RecordRange = ANY_TIME): AsyncGenerator<RecordFile> {
+  const dates = { first: dateAt(range.fromMs - NAMED_BESIDE_MS), last: dateAt(range.untilMs + NAMED_BESIDE_MS) };
+  for await (const user of await entries(path.join(logs, 'usage'))) {
     if (!user.isDirectory()) continue;
-    for await (const kind of entries(path.join(user.parentPath, user.name))) {
+    for await (const kind of await entries(path.join(user.parentPath, user.name))) {
       if (!kind.isDirectory()) continue;
-      for await (const file of entries(path.join(kind.parentPath, kind.name))) {
+      for await (const file of await entries(path.join(kind.parentPath, kind.name))) {
+        // Of a million, most are of other days.
+        const date = file.name.slice(0, DATE_LENGTH);
+        if (date < dates.first || date > dates.last) continue;
         const name = file.isFile() ? readRecordName(file.name) : undefined;
-        if (name !== undefined) yield { ...name, path: path.join(file.parentPath, file.name) };
+        if (name === undefined || name.untilMs <= range.fromMs || name.fromMs >= range.untilMs) continue;
+        yield { ...name, path: path.join(file.parentPath, file.name) };
       }
     }
   }
+}
+
+const ANY_TIME: RecordRange = { fromMs: Number.NEGATIVE_INFINITY, untilMs: Number.POSITIVE_INFINITY };
+const DATE_LENGTH = '2026-01-31'.length;
+
+/** The UTC date, as names have it; before the first and after the last, what is so among texts. */
+function dateAt(ms: number): string {
+  const time = new Date(ms);
+  if (Number.isNaN(time.getTime())) return ms < 0 ? '' : '~';
+  return time.toISOString().slice(0, DATE_LENGTH);
 }
 
 /** Where the telemetry of a UTC date lies that a worker keeps in full, below the folder for logs. */
@@ -108,17 +129,21 @@ const TELEMETRY_NAME = /^telemetry_(\d{4}-\d\d-\d\d)(?:\.\d+)?\.ndjson$/;
 
 /** All files of telemetry; the same goes for them. @throws when the folder cannot be read; one that is missing is empty */
 export async function* telemetryFiles(logs: string): AsyncGenerator<Pick<RecordFile, 'path' | 'date'>> {
-  for await (const file of entries(path.join(logs, 'telemetry'))) {
+  for await (const file of await entries(path.join(logs, 'telemetry'))) {
     const [, date] = (file.isFile() && TELEMETRY_NAME.exec(file.name)) || [];
     if (date !== undefined) yield { date, path: path.join(file.parentPath, file.name) };
   }
 }
 
-async function* entries(folder: string): AsyncGenerator<Dirent> {
+/** So many are read at once: one by one, most of the time would be spent on the way. */
+const ENTRIES_AT_ONCE = 256;
+
+async function entries(folder: string): Promise<AsyncIterable<Dirent> | readonly Dirent[]> {
   try {
-    yield* await opendir(folder);
+    return await opendir(folder, { bufferSize: ENTRIES_AT_ONCE });
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
+    return [];
   }
 }
 

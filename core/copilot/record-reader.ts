@@ -5,18 +5,12 @@ import { createGunzip } from 'node:zlib';
 import { codeOf } from '../errors.ts';
 import { countAt, textAt } from './json.ts';
 import type { UsageRecord } from './record.ts';
-import { type RecordFile, recordFiles } from './record-files.ts';
+import { type RecordFile, type RecordRange, recordFiles } from './record-files.ts';
 
 /** Records that are read while one goes through them. */
 export interface UsageRecords extends AsyncIterable<UsageRecord> {
   /** How many were passed over so far: torn, damaged, not to be read, or no records at all. */
   readonly skipped: number;
-}
-
-/** When exchanges ended, in milliseconds since the epoch: `untilMs` is not in it. */
-export interface RecordRange {
-  readonly fromMs: number;
-  readonly untilMs: number;
 }
 
 /**
@@ -40,10 +34,11 @@ interface Skips {
   count: number;
 }
 
-async function* read(logs: string, { fromMs, untilMs }: RecordRange, skips: Skips): AsyncGenerator<UsageRecord> {
+async function* read(logs: string, range: RecordRange, skips: Skips): AsyncGenerator<UsageRecord> {
+  const { fromMs, untilMs } = range;
   const packable = new Set<string>();
-  for await (const file of recordFiles(logs)) {
-    if (file.isPartial || file.untilMs <= fromMs || file.fromMs >= untilMs) continue;
+  for await (const file of recordFiles(logs, range)) {
+    if (file.isPartial) continue;
     if (file.format === 'ndjson') {
       // It may have been packed since it was read.
       const unpacked = file.path.replace(/\.gz$/, '');

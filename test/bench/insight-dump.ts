@@ -37,6 +37,7 @@ export function insightDump({
       const way = leadingTo(server);
       const folder = makeFolder();
       prepare?.(folder, scratch);
+      const sinceMs = Date.now();
       const proxy = await ProxyProcess.start({
         ...way,
         config,
@@ -45,7 +46,6 @@ export function insightDump({
         env: nodeEnv,
       });
       const access = accessTo(proxy, users !== undefined);
-      const earlier = isRecording ? await countRecords(proxy.path('logs')) : 0;
       let opened = 0;
       return {
         pid: proxy.pid,
@@ -56,7 +56,7 @@ export function insightDump({
           return openTunnel(access, user, host, [alpn]);
         },
         ...(vary && { vary }),
-        ...(isRecording && { recorded: async () => (await countRecords(proxy.path('logs'))) - earlier }),
+        ...(isRecording && { recorded: () => countRecords(proxy.path('logs'), sinceMs) }),
         save: (script, text) => proxy.write(script, text),
         stop: () => proxy.stop().then(() => {}),
       };
@@ -70,9 +70,10 @@ function accessTo(proxy: ProxyProcess, hasUsers: boolean): ProxyAccess {
   return { port: proxy.port, ca: proxy.ca, password: (user) => passwords[user] ?? '' };
 }
 
-async function countRecords(logs: string): Promise<number> {
+async function countRecords(logs: string, fromMs: number): Promise<number> {
   let count = 0;
-  for await (const { isPartial } of recordFiles(logs)) if (!isPartial) count += 1;
+  for await (const { isPartial } of recordFiles(logs, { fromMs, untilMs: Number.POSITIVE_INFINITY }))
+    if (!isPartial) count += 1;
   return count;
 }
 

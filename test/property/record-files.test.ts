@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { isoMicros } from '../../core/copilot/record.ts';
-import { jsonName, ndjsonName, readRecordName, recordFolder } from '../../core/copilot/record-files.ts';
+import {
+  jsonName,
+  ndjsonName,
+  type RecordRange,
+  readRecordName,
+  recordFiles,
+  recordFolder,
+} from '../../core/copilot/record-files.ts';
+import { makeFolder } from '../proxy-process.ts';
 
 /** Names as clients could choose them, to lead somewhere else or to meet another's. */
 const name = fc.oneof(
@@ -57,5 +66,42 @@ describe('the names of records', () => {
       '',
     ])
       assert.equal(readRecordName(file), undefined, file);
+  });
+});
+
+describe('the files of records', () => {
+  const MIDNIGHT_MS = Date.parse('2026-03-05T00:00:00Z');
+  /** Around midnight, and long before and after. */
+  const time = fc.oneof(
+    fc.integer({ min: MIDNIGHT_MS - 3_000, max: MIDNIGHT_MS + 3_000 }),
+    fc.integer({ min: MIDNIGHT_MS - 2 * 86_400_000, max: MIDNIGHT_MS + 2 * 86_400_000 }),
+    fc.constantFrom(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY),
+  );
+
+  it('of a range are those, of all there are, that may have something of it', async () => {
+    const logs = makeFolder();
+    try {
+      const folder = path.join(logs, recordFolder('alice', 'turn'));
+      mkdirSync(folder, { recursive: true });
+      for (let ms = -2 * 86_400_000; ms < 2 * 86_400_000; ms += Math.abs(ms) < 5_000 ? 250 : 3_600_000)
+        writeFileSync(path.join(folder, jsonName(isoMicros((MIDNIGHT_MS + ms) * 1000), 'm', '::1', 'vscode-1')), '');
+      for (const date of ['2026-03-03', '2026-03-04', '2026-03-05', '2026-03-06'])
+        writeFileSync(path.join(folder, ndjsonName(date, 1)), '');
+      const find = async (range?: RecordRange) => {
+        const found = [];
+        for await (const file of recordFiles(logs, range)) found.push(file);
+        return found.sort((one, other) => (one.path < other.path ? -1 : 1));
+      };
+      const all = await find();
+      await fc.assert(
+        fc.asyncProperty(time, time, async (fromMs, untilMs) => {
+          const those = all.filter((file) => file.untilMs > fromMs && file.fromMs < untilMs);
+          assert.deepEqual(await find({ fromMs, untilMs }), those);
+        }),
+        { numRuns: 300 },
+      );
+    } finally {
+      rmSync(logs, { recursive: true });
+    }
   });
 });
