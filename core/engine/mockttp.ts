@@ -8,10 +8,12 @@
  *
  * 1. `server`: the server that it makes in `start()` is assigned to this field before it is told to listen. Only our
  *    front door may listen, so it never does.
- * 2. `_tlsServer`, `_httpServer` and `_http2Server` of that server: Node's, which it hands sockets on to.
+ * 2. `_httpServer` and `_http2Server` of that server: Node's, which it hands sockets on to. To what it has in
+ *    `_tlsServer`, it hands on what begins as TLS. It is given no certificate: then, that turns them away, and does
+ *    nothing else.
  * 3. `connection` on that server takes a socket at any time, also one that has been read from.
- * 4. `secureConnection` on the first of Node's takes a socket whose TLS somebody else has ended.
- * 5. So does `tlsClientError`, of which mockttp tells as `tls-client-error`, with the client's address and port.
+ * 4. `tlsListener` takes a socket whose TLS somebody else has ended, and `secureConnection` on `_tlsServer` tells of it.
+ * 5. So does `tlsClientError` of a failure, of which mockttp tells as `tls-client-error`, with the client's address and port.
  * 6. What that server does on `connect`, for HTTP/1 and HTTP/2, is a listener of it.
  * 7. So is what it does on `clientError`.
  * 8. `SocketMetadata` of `dist/util/socket-extensions`: tags of a socket come with each request, after a prefix.
@@ -107,8 +109,6 @@ export class Interceptor {
   static async start(ca: CertificateAuthority, handlers: InterceptorHandlers, log: Log): Promise<Interceptor> {
     keepConsoleClear(log);
     const proxy = new serving.MockttpServer({
-      https: { key: ca.key, cert: ca.cert },
-      http2: true,
       recordTraffic: false,
       suggestChanges: false,
     });
