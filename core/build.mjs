@@ -12,6 +12,23 @@ const ROOT = path.resolve(import.meta.dirname, '..');
 const EXTERNAL = ['esbuild', 'fsevents'];
 
 /**
+ * Has esbuild required. It is CommonJS: when it is imported, Node reads all of it to find out what it exports.
+ *
+ * @type {import('esbuild').Plugin}
+ */
+const requireEsbuild = {
+  name: 'require-esbuild',
+  setup(builder) {
+    builder.onResolve({ filter: /^esbuild$/ }, ({ kind }) =>
+      kind === 'import-statement' ? { path: 'esbuild', namespace: 'required' } : undefined,
+    );
+    builder.onLoad({ filter: /./, namespace: 'required' }, ({ path: name }) => ({
+      contents: `module.exports = require('${name}');`,
+    }));
+  },
+};
+
+/**
  * What mockttp takes for things that it is never asked for here: passing requests on, and reading their bodies. Half of
  * what it is made of; they stay packages, and load when something of them is used.
  */
@@ -115,6 +132,6 @@ const { metafile } = await build({
   sourcemap: true,
   metafile: true,
   logLevel: 'warning',
-  plugins: [mockttpApart, loadWhenUsed, packagesUnmapped],
+  plugins: [mockttpApart, requireEsbuild, loadWhenUsed, packagesUnmapped],
 });
 writeFileSync(path.join(ROOT, 'dist/licenses.txt'), licensesOf(metafile));
