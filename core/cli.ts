@@ -1,12 +1,8 @@
 #!/usr/bin/env node
 import packageJson from '../package.json' with { type: 'json' };
-import { runAddonCommand } from './addon-command.ts';
-import { caCommand } from './ca-command.ts';
 import { InsightError, messageOf } from './errors.ts';
 import { readArguments } from './flags.ts';
 import * as api from './index.ts';
-import { printOptions, runProxy } from './run.ts';
-import { writeStarter } from './starter.ts';
 
 // Flags may hold passwords, which the list of processes would show to everybody.
 process.title = 'insight-dump';
@@ -24,25 +20,33 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   'upstreamInvalid',
 ]);
 
-// Stacks name the lines of TypeScript. It has to be said before the first addon is loaded.
-process.setSourceMapsEnabled(true);
-
 // A reader of our output that has gone is no reason to stop working.
 process.stdout.on('error', () => {});
 
+/** Each command loads what it needs. */
 async function main(): Promise<void> {
   const invocation = await readArguments(process.argv.slice(2), process.env, version);
   switch (invocation.command) {
-    case 'run':
+    case 'run': {
+      const { runProxy } = await import('./run.ts');
       return runProxy(invocation.flags, invocation.level, MODULES, version);
-    case 'options':
+    }
+    case 'options': {
+      const { printOptions } = await import('./run.ts');
       return printOptions(invocation.flags, MODULES);
-    case 'new':
+    }
+    case 'new': {
+      const { writeStarter } = await import('./starter.ts');
       return writeStarter(invocation.name);
-    case 'ca':
+    }
+    case 'ca': {
+      const { caCommand } = await import('./ca-command.ts');
       return caCommand(invocation);
-    case 'addon':
+    }
+    case 'addon': {
+      const { runAddonCommand } = await import('./addon-command.ts');
       return runAddonCommand(invocation, MODULES);
+    }
   }
 }
 

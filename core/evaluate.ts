@@ -1,10 +1,14 @@
 import { createRequire, Module } from 'node:module';
 import path from 'node:path';
+import * as zod from 'zod';
 import { errors } from './errors.ts';
 import { describePlace, placeIn } from './stack.ts';
 
 /** Modules that the host gives to scripts itself, by specifier, so that both share one instance. */
 export type HostModules = Readonly<Record<string, unknown>>;
+
+/** Packages that run in insight-dump itself, as CommonJS has them: who would load the same from its folder shares them. */
+const LOADED: HostModules = { zod: { __esModule: true, ...zod } };
 
 export interface Evaluated {
   readonly exports: Record<string, unknown>;
@@ -46,6 +50,7 @@ function requireFrom(entry: string, modules: HostModules): NodeJS.Require {
   const ours = createRequire(import.meta.url);
   const load = (specifier: string): unknown => {
     if (Object.hasOwn(modules, specifier)) return modules[specifier];
+    if (Object.hasOwn(LOADED, specifier) && isShared(specifier, own, ours)) return LOADED[specifier];
     try {
       return own(specifier);
     } catch (error) {
@@ -58,6 +63,15 @@ function requireFrom(entry: string, modules: HostModules): NodeJS.Require {
     }
   };
   return Object.assign(load, own);
+}
+
+/** Whether it is insight-dump's package that a script gets: it has none of its own. */
+function isShared(specifier: string, own: NodeJS.Require, ours: NodeJS.Require): boolean {
+  try {
+    return own.resolve(specifier) === ours.resolve(specifier);
+  } catch (error) {
+    return isMissing(error, specifier);
+  }
 }
 
 /** Node's message lists every file on the way there, a line each. */

@@ -62,7 +62,7 @@ export async function readArguments(
 ): Promise<Invocation> {
   let invocation = await readAddonCommand(args, env);
   if (invocation !== undefined) return invocation;
-  await yargs(args)
+  await inEnglish(yargs(args))
     .scriptName('insight-dump')
     .usage(INTRODUCTION)
     .command(
@@ -104,12 +104,17 @@ export async function readArguments(
   return invocation ?? process.exit(0);
 }
 
+/** As all that we say: yargs would say its part in the language of the environment, between ours. */
+function inEnglish(parser: ReturnType<typeof yargs>): ReturnType<typeof yargs> {
+  return parser.detectLocale(false);
+}
+
 /** Commands of the proxy itself. All others are those of addons, which are not known before the config is read. */
 const OWN_COMMANDS: readonly unknown[] = ['new', 'ca'];
 
 /** The command of an addon, if it is one: with the flags that say which config counts, and all else as it stands. */
 async function readAddonCommand(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Invocation | undefined> {
-  const argv = await yargs(args)
+  const argv = await inEnglish(yargs(args))
     .options(RUN_OPTIONS)
     .parserConfiguration({ 'unknown-options-as-args': true, 'parse-positional-numbers': false })
     .help(false)

@@ -50,6 +50,8 @@ export async function prepare(
   config = findConfig(flags.config),
   source: Pick<ScriptSource, 'compile'> = ON_DISK,
 ): Promise<Pick<MasterSettings, 'flags' | 'settings' | 'configFile' | 'modules'>> {
+  // Stacks name the lines of TypeScript in what is loaded from now on: scripts. To read our own maps would take time.
+  process.setSourceMapsEnabled(true);
   const configFile = await readConfig(config, modules, source);
   return { flags, settings: settle(flags, configFile), configFile, modules };
 }
@@ -153,8 +155,9 @@ export class Master {
     const url = await this.#listen(listen);
     const addons = this.#host.chain.instances.map(({ name }) => name);
     this.#given.listens({ url, addons, caFile: ca.certFile, caCreated: ca.created });
-    await this.#host.start();
     this.#watcher.set(configFile.path, configFile.stamps);
+    this.#watcher.begin();
+    await this.#host.start();
   }
 
   async #stop(others?: Promise<void>): Promise<void> {

@@ -23,18 +23,24 @@ export class Watcher {
   readonly #onChange: (id: string) => void;
   readonly #onError: (error: unknown) => void;
   readonly #mode: WatchMode;
-  readonly #events: FSWatcher | undefined;
-  readonly #looking: NodeJS.Timeout | undefined;
+  #events: FSWatcher | undefined;
+  #looking: NodeJS.Timeout | undefined;
+  #isClosed = false;
   readonly #watched = new Map<string, Stamps>();
   readonly #settling = new Map<string, NodeJS.Timeout>();
 
-  /** `onChange` is called with a script's id, once for all events of one save. */
+  /** `onChange` is called with a script's id, once for all events of one save: of those since it was set, once it has begun. */
   constructor(mode: WatchMode, onChange: (id: string) => void, onError: (error: unknown) => void) {
     this.#mode = mode;
     this.#onChange = onChange;
     this.#onError = onError;
-    if (mode === 'events') this.#events = this.#listen();
-    if (mode !== 'off') this.#looking = setInterval(() => void this.#look(), LOOK_INTERVAL_MS);
+  }
+
+  /** Begins to watch. It takes some time, which a start can do without. */
+  begin(): void {
+    if (this.#mode === 'off' || this.#isClosed) return;
+    if (this.#mode === 'events') this.#events = this.#listen().add([...this.#watched.values()].flatMap(pathsFor));
+    this.#looking = setInterval(() => void this.#look(), LOOK_INTERVAL_MS);
   }
 
   /** Sets what makes up `id`, as it was when it was read. */
@@ -51,6 +57,7 @@ export class Watcher {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearInterval(this.#looking);
     for (const id of [...this.#watched.keys()]) this.delete(id);
     await this.#events?.close();

@@ -2,9 +2,9 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
-import * as certificates from 'mockttp/dist/util/certificates';
 import { errors } from '../errors.ts';
 import { writeWholeFile } from '../whole-file.ts';
+import { certificates } from './mockttp-parts.ts';
 
 export interface CertificateAuthority {
   /** PEM. It never leaves `confdir` and this process. */

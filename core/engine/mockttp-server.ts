@@ -1,7 +1,8 @@
+import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Http2Server, Http2ServerResponse } from 'node:http2';
 import type net from 'node:net';
-import type { Server as TlsServer } from 'node:tls';
+import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import { refuse } from './client-answer.ts';
 import { endClientError } from './client-error.ts';
 import { answerOf } from './cut.ts';
@@ -10,9 +11,11 @@ import { SERVER_LIMITS } from './server-limits.ts';
 
 /** mockttp's server: it looks at a socket's first bytes, and hands it on to one of Node's. */
 export interface ComboServer extends net.Server {
-  readonly _tlsServer: TlsServer;
+  /** In the place of a TLS server, which it would have if it had certificates. */
+  readonly _tlsServer: EventEmitter;
   readonly _httpServer: Server;
   readonly _http2Server: Http2Server;
+  tlsListener(socket: TLSSocket): void;
 }
 
 /** Catches the server that mockttp makes, and lets it believe that it listens. Returns a getter for it. */
@@ -38,16 +41,23 @@ export function serverThatNeverListens(proxy: object): () => ComboServer {
 
 /** Makes it a server as we want it, with our own end of TLS. */
 export function adapt(server: ComboServer, tlsServer: TlsServer): void {
-  endTls(server._tlsServer, tlsServer);
+  endTls(server, tlsServer);
   limit(server);
   refuseRubbish(server);
   refuseTunnels(server);
 }
 
-/** Has our server end TLS in the place of mockttp's, which keeps a certificate for each name for good. */
-function endTls(theirs: TlsServer, ours: TlsServer): void {
+/**
+ * Has our server end TLS. mockttp's would make an RSA key for itself at each start, and keep a certificate for each name
+ * for good.
+ */
+function endTls(server: ComboServer, ours: TlsServer): void {
+  const theirs = server._tlsServer;
   theirs.removeAllListeners('connection').on('connection', (socket) => ours.emit('connection', socket));
-  ours.on('secureConnection', (socket) => theirs.emit('secureConnection', socket));
+  ours.on('secureConnection', (socket) => {
+    server.tlsListener(socket);
+    theirs.emit('secureConnection', socket);
+  });
   ours.on('tlsClientError', (error, socket) => theirs.emit('tlsClientError', error, socket));
 }
 

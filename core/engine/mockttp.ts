@@ -1,6 +1,6 @@
 /**
- * The seam to mockttp. This file and `mockttp-server.ts`, which has its server, are the only ones that know what it is
- * like inside. mockttp finds out what is spoken in intercepted tunnels, HTTP/1.1 or HTTP/2, and has it spoken; TLS, and
+ * The seam to mockttp. This file, `mockttp-server.ts`, which has its server, and `mockttp-parts.ts`, which says what is
+ * taken of it, are the only ones that know what it is like inside. mockttp finds out what is spoken in intercepted tunnels, HTTP/1.1 or HTTP/2, and has it spoken; TLS, and
  * everything else, is the engine's.
  *
  * mockttp is pinned to an exact version, and `test/core/engine/mockttp.test.ts` has a test for each of the unwritten
@@ -8,10 +8,12 @@
  *
  * 1. `server`: the server that it makes in `start()` is assigned to this field before it is told to listen. Only our
  *    front door may listen, so it never does.
- * 2. `_tlsServer`, `_httpServer` and `_http2Server` of that server: Node's, which it hands sockets on to.
+ * 2. `_httpServer` and `_http2Server` of that server: Node's, which it hands sockets on to. To what it has in
+ *    `_tlsServer`, it hands on what begins as TLS. It is given no certificate: then, that turns them away, and does
+ *    nothing else.
  * 3. `connection` on that server takes a socket at any time, also one that has been read from.
- * 4. `secureConnection` on the first of Node's takes a socket whose TLS somebody else has ended.
- * 5. So does `tlsClientError`, of which mockttp tells as `tls-client-error`, with the client's address and port.
+ * 4. `tlsListener` takes a socket whose TLS somebody else has ended, and `secureConnection` on `_tlsServer` tells of it.
+ * 5. So does `tlsClientError` of a failure, of which mockttp tells as `tls-client-error`, with the client's address and port.
  * 6. What that server does on `connect`, for HTTP/1 and HTTP/2, is a listener of it.
  * 7. So is what it does on `clientError`.
  * 8. `SocketMetadata` of `dist/util/socket-extensions`: tags of a socket come with each request, after a prefix.
@@ -21,7 +23,7 @@
  * 12. So it is for WebSockets.
  * 13. Response methods are tracked by own properties, over those of the class.
  * 14. So is what is written to a socket that is to be upgraded.
- * 15. What it says on the console comes out of a folder of its name.
+ * 15. What it says on the console comes out of a folder of its name. The build keeps it in one.
  * 16. A request's `rawTrailers` are pairs in HTTP/1. For HTTP/2, they hide those that Node has.
  * 17. What it exports is in these files. As a whole, it comes with a client, an admin server and GraphQL, which would take
  *     longer to load than all of insight-dump.
@@ -31,12 +33,6 @@ import { Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session }
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { OngoingRequest, TlsHandshakeFailure } from 'mockttp';
-// As wholes: of a single name that is gone, no test could tell.
-import * as matchers from 'mockttp/dist/rules/matchers';
-import * as requestSteps from 'mockttp/dist/rules/requests/request-step-definitions';
-import * as webSocketSteps from 'mockttp/dist/rules/websockets/websocket-step-definitions';
-import * as serving from 'mockttp/dist/server/mockttp-server';
-import * as extensions from 'mockttp/dist/util/socket-extensions';
 import type { Log } from '../addon.ts';
 import { type HeaderPair, Headers } from '../headers.ts';
 import { parseTarget } from './authority.ts';
@@ -45,6 +41,7 @@ import { refuse } from './client-answer.ts';
 import { BAD_REQUEST } from './client-error.ts';
 import type { NodeRequest, NodeResponse } from './head.ts';
 import { expectRequest, noticeEnd } from './http2-session.ts';
+import { extensions, matchers, requestSteps, serving, webSocketSteps } from './mockttp-parts.ts';
 import { adapt, type ComboServer, serverThatNeverListens } from './mockttp-server.ts';
 import { endRaw } from './raw-answer.ts';
 import { SERVER_LIMITS } from './server-limits.ts';
@@ -112,8 +109,6 @@ export class Interceptor {
   static async start(ca: CertificateAuthority, handlers: InterceptorHandlers, log: Log): Promise<Interceptor> {
     keepConsoleClear(log);
     const proxy = new serving.MockttpServer({
-      https: { key: ca.key, cert: ca.cert },
-      http2: true,
       recordTraffic: false,
       suggestChanges: false,
     });

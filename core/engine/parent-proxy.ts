@@ -1,6 +1,5 @@
 import http from 'node:http';
 import type net from 'node:net';
-import { SocksClient } from 'socks';
 import { codeOf, errors } from '../errors.ts';
 import type { Authority } from './authority.ts';
 
@@ -92,6 +91,8 @@ async function openByConnect(parent: ParentProxy, target: Authority, timeoutMs: 
 /** RFC 1928 and 1929. The name goes to the proxy as it is, which looks it up. */
 async function openBySocks(parent: ParentProxy, target: Authority, timeoutMs: number): Promise<net.Socket> {
   const { host, port, login } = parent;
+  // As all of CommonJS that is bundled, it has its exports in one.
+  const { SocksClient } = (await import('socks')).default;
   try {
     const { socket } = await SocksClient.createConnection({
       proxy: { host, port, type: 5, ...(login && { userId: login.user, password: login.password }) },

@@ -51,6 +51,7 @@ export class Saves {
   async begin(): Promise<void> {
     const { built } = await this.#readConfig();
     this.#enforce(built);
+    this.#watcher.begin();
   }
 
   async close(): Promise<void> {

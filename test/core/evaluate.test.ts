@@ -5,10 +5,12 @@ import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { z } from 'zod';
 import { compile, type Unbuilt } from '../../core/compile.ts';
 import { evaluate } from '../../core/evaluate.ts';
+import * as api from '../../core/index.ts';
 import { placeIn } from '../../core/stack.ts';
-import { makeFolder } from '../proxy-process.ts';
+import { makeFolder, ROOT } from '../proxy-process.ts';
 
 describe('compiling and evaluating a script', () => {
   let folder: string;
@@ -55,6 +57,31 @@ describe('compiling and evaluating a script', () => {
       export const all = [typeof z.object, own.own, esm, typeof join];`,
     );
     assert.deepEqual((await load(file)).exports.all, ['function', true, true, 'function']);
+  });
+
+  it('shares zod with scripts that have none of their own, however they import it', async () => {
+    const file = write(
+      'sharing.ts',
+      `import { z } from 'zod'; import byDefault from 'zod'; import * as all from 'zod';
+      export const found = [z, byDefault, all.z];`,
+    );
+    assert.deepEqual(
+      ((await load(file)).exports.found as unknown[]).map((each) => each === z),
+      [true, true, true],
+    );
+  });
+
+  it('shares zod with the addons that are shipped, beside which it lies', async () => {
+    const file = path.join(ROOT, 'addons/filter.ts');
+    const { exports } = await load(file, { 'insight-dump': api });
+    assert.ok((exports.default as { options: unknown }).options instanceof z.ZodObject);
+  });
+
+  it('leaves their own zod to scripts that have one', async () => {
+    write('with-zod/node_modules/zod/package.json', '{"name": "zod", "main": "index.js"}');
+    write('with-zod/node_modules/zod/index.js', 'exports.z = { own: true };');
+    const file = write('with-zod/main.ts', `import { z } from 'zod'; export { z };`);
+    assert.deepEqual((await load(file)).exports.z, { own: true });
   });
 
   it('says which package is missing', async () => {

@@ -24,6 +24,7 @@ describe('the loader', () => {
       (error) => assert.fail(String(error)),
     );
     loader = new Loader({ host: kit.host, watcher, modules: { 'insight-dump': api }, log: kit.log.child() });
+    watcher.begin();
     await kit.host.start();
   });
   afterEach(async () => {

@@ -39,6 +39,7 @@ describe('the watcher', () => {
       for (const file of files) await stamps.take('content', at(file));
       watcher.set(id, stamps);
     }
+    watcher.begin();
     // Events come once the file system has been asked for them.
     await sleep(200);
   };

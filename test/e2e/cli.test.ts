@@ -8,8 +8,8 @@ import { CliProcess, eventually, ProxyProcess, ROOT } from '../proxy-process.ts'
 import { API_HOST, chatRequest } from '../requests.ts';
 
 /** Runs it to its end. */
-async function run(args: readonly string[], files: Record<string, string> = {}) {
-  const cli = new CliProcess({ args, files });
+async function run(args: readonly string[], files: Record<string, string> = {}, env: NodeJS.ProcessEnv = {}) {
+  const cli = new CliProcess({ args, files, env });
   const code = await cli.ended;
   await cli.stop();
   return { code, output: cli.output };
@@ -29,6 +29,14 @@ describe('the command line', () => {
     ]) {
       assert.match(help.output, new RegExp(`(^|\\s)${flag}\\b`, 'm'), flag);
     }
+  });
+
+  it('speaks English, whatever the language of the environment is', async () => {
+    const german = { LC_ALL: 'de_DE.UTF-8', LANGUAGE: 'de' };
+    const help = await run(['--help'], {}, german);
+    assert.match(help.output, /^Options:$[\s\S]*Show version number[\s\S]*\[default: true\]/m);
+    const { output } = await run(['--nope'], {}, german);
+    assert.match(output, /Unknown argument: nope/);
   });
 
   const usage = /^insight-dump: .+\n$/;

@@ -3,7 +3,7 @@ import http2 from 'node:http2';
 import { describe, it } from 'node:test';
 import type tls from 'node:tls';
 import { readAnswers } from '../answers.ts';
-import { ask, openTunnel } from '../clients.ts';
+import { ask, connectTo, openTunnel } from '../clients.ts';
 import type { FakeCopilot } from '../fake-copilot.ts';
 import { eventually, type ProxyProcess } from '../proxy-process.ts';
 import { API_HOST, chatRequest } from '../requests.ts';
@@ -54,6 +54,15 @@ describe('a client that does odd things in a tunnel', () => {
     await closed(socket);
     return readAnswers(text());
   };
+
+  it('has what mockttp says of it told to the debug log, not to the console', async () => {
+    const socket = await connectTo(proxy, 'alice', `${API_HOST}:443`);
+    // A ClientHello that is too short for one.
+    socket.write(Buffer.from('16030100050100000100', 'hex'));
+    const said = /"level":"debug","message":"mockttp: Unknown TLS error:/;
+    await eventually('it is in the log', () => said.test(proxy.read('logs/insight-dump.log')));
+    assert.doesNotMatch(proxy.output, /TLS error/);
+  });
 
   it('gets nothing written into an answer that has begun when it sends rubbish', async () => {
     const { socket, text } = await open();

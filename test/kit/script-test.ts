@@ -39,6 +39,7 @@ export class ScriptTest extends AddonTest {
   /** Loads the script for the first time. @throws InsightError when it does not load */
   async load(): Promise<void> {
     await this.#loader.setScripts([specOf(this.file)]);
+    this.#watcher.begin();
     await this.host.start();
   }
 

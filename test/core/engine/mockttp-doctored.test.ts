@@ -33,7 +33,10 @@ const DOCTORINGS: readonly Doctoring[] = [
   {
     what: "Node's servers are in other fields of it",
     changes: ['tls', 'http', 'http2'].flatMap((name) => rename(`_${name}Server`, `${name}SubServer`, [POLYGLOT])),
-    failing: ['can be started', "has Node's servers in `_tlsServer`, `_httpServer` and `_http2Server` of it"],
+    failing: [
+      'can be started',
+      "has Node's servers in `_httpServer` and `_http2Server` of it, and what turns TLS away in `_tlsServer`",
+    ],
   },
   {
     what: 'it listens to CONNECT where it comes up',
@@ -65,13 +68,13 @@ const DOCTORINGS: readonly Doctoring[] = [
     changes: [
       {
         file: POLYGLOT,
-        from: "on('secureConnection', this.tlsListener.bind(this))",
-        to: "on('secureConnection', (socket) => { if (socket.server === this._tlsServer) this.tlsListener(socket); })",
+        from: 'tlsListener(tlsSocket) {',
+        to: 'tlsListener(tlsSocket) { if (tlsSocket.server !== this._tlsServer) return;',
       },
     ],
     failing: [
-      'takes a socket by `secureConnection` whose TLS we have ended, for h1',
-      'takes a socket by `secureConnection` whose TLS we have ended, for h2',
+      'takes a socket by `tlsListener` whose TLS we have ended, for h1',
+      'takes a socket by `tlsListener` whose TLS we have ended, for h2',
     ],
   },
   {
