@@ -2,7 +2,7 @@ import http2, { constants } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { errors } from '../errors.ts';
 import { type Carrier, Http2Request, http2Fields } from './http2-request.ts';
-import { noticeEnd } from './http2-session.ts';
+import { FIELD_EXTRA_BYTES, noticeEnd } from './http2-session.ts';
 import { MAX_HEAD_BYTES, type RequestHead } from './upstream-request.ts';
 
 /** What all connections keep to. */
@@ -50,8 +50,8 @@ export class Http2Connection implements Carrier {
     this.#session = http2.connect('https://server', {
       createConnection: () => socket,
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES, maxHeaderListSize: MAX_HEAD_BYTES },
-      // Without it, Node takes 128 fields. HPACK counts 32 bytes for each, besides its text (RFC 7541, section 4.1).
-      maxHeaderListPairs: MAX_HEAD_BYTES / 32,
+      // Without it, Node takes 128 fields.
+      maxHeaderListPairs: MAX_HEAD_BYTES / FIELD_EXTRA_BYTES,
       // In MB, for all of its streams; flow control bounds each.
       maxSessionMemory: 1_000,
     });

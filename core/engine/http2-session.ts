@@ -1,6 +1,9 @@
 import type { Http2Session, ServerHttp2Session } from 'node:http2';
 import { SERVER_LIMITS } from './server-limits.ts';
 
+/** What a field of a head counts besides its name and value (RFC 9113, section 6.5.2). */
+export const FIELD_EXTRA_BYTES = 32;
+
 /** How often a session that may have stopped reading reads on. */
 const READ_ON_INTERVAL_MS = 1_000;
 

@@ -33,8 +33,8 @@ const MAX_FIELDS = 1_000;
 
 /**
  * Node keeps the first thousand fields of a head and drops the rest, what says how long the body is included; of HTTP/2,
- * it takes heads that are larger than it was told to; and of two hosts, nobody knows which counts (RFC 9112, section
- * 3.2).
+ * it is told to take heads that are larger than those that are served, so that they are refused here; and of two hosts,
+ * nobody knows which counts (RFC 9112, section 3.2).
  *
  * @throws Cut
  */

@@ -1,11 +1,12 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Http2Server, Http2ServerResponse } from 'node:http2';
+import http2, { type Http2Server, type Http2ServerResponse } from 'node:http2';
 import type net from 'node:net';
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import { refuse } from './client-answer.ts';
 import { endClientError } from './client-error.ts';
 import { answerOf } from './cut.ts';
+import { FIELD_EXTRA_BYTES } from './http2-session.ts';
 import { endRaw } from './raw-answer.ts';
 import { SERVER_LIMITS } from './server-limits.ts';
 
@@ -42,7 +43,8 @@ export function serverThatNeverListens(proxy: object): () => ComboServer {
 /** Makes it a server as we want it, with our own end of TLS. */
 export function adapt(server: ComboServer, tlsServer: TlsServer): void {
   endTls(server, tlsServer);
-  limit(server);
+  speakHttp2(server._http2Server);
+  limit(server._httpServer);
   refuseRubbish(server);
   refuseTunnels(server);
 }
@@ -61,12 +63,35 @@ function endTls(server: ComboServer, ours: TlsServer): void {
   ours.on('tlsClientError', (error, socket) => theirs.emit('tlsClientError', error, socket));
 }
 
-/** Bounds what clients may take up. */
-function limit({ _httpServer, _http2Server }: ComboServer): void {
-  Object.assign(_httpServer, SERVER_LIMITS);
+/**
+ * Of a request's head that is larger than it was told to take, Node resets the stream, and tells nobody. So it takes more
+ * than is served: what is too large for that is refused by an answer.
+ */
+const MAX_TAKEN_HEAD_BYTES = 2 * SERVER_LIMITS.maxHeaderSize;
+/** Of an answer's head. All that servers may send is less in HTTP/2, however many fields it has. */
+const MAX_SENT_HEAD_BYTES = 1024 * 1024;
+
+/** Has our server speak HTTP/2 in the place of mockttp's, which takes 128 fields, and sends no more than 64 KiB. */
+function speakHttp2(theirs: Http2Server): void {
+  const ours = http2.createServer({
+    settings: { maxHeaderListSize: MAX_TAKEN_HEAD_BYTES },
+    maxHeaderListPairs: MAX_TAKEN_HEAD_BYTES / FIELD_EXTRA_BYTES,
+    maxSendHeaderBlockLength: MAX_SENT_HEAD_BYTES,
+    // As mockttp has it, where Node has that.
+    ...{ strictSingleValueFields: false },
+  });
+  theirs.removeAllListeners('connection').on('connection', (socket) => ours.emit('connection', socket));
+  // What Node's compatibility layer makes of a stream is up to the server that is listened to.
+  for (const event of ['session', 'stream', 'sessionError']) {
+    ours.on(event, (...told: unknown[]) => theirs.emit(event, ...told));
+  }
+}
+
+/** Bounds what clients of HTTP/1 may take up. */
+function limit(server: Server): void {
+  Object.assign(server, SERVER_LIMITS);
   // Node begins to check these when a server listens.
-  _httpServer.emit('listening');
-  _http2Server.updateSettings({ maxHeaderListSize: SERVER_LIMITS.maxHeaderSize });
+  server.emit('listening');
 }
 
 /** mockttp would write its answer to what is no request of HTTP/1 into one that has begun. */

@@ -1,7 +1,7 @@
 /**
  * The seam to mockttp. This file, `mockttp-server.ts`, which has its server, and `mockttp-parts.ts`, which says what is
- * taken of it, are the only ones that know what it is like inside. mockttp finds out what is spoken in intercepted tunnels, HTTP/1.1 or HTTP/2, and has it spoken; TLS, and
- * everything else, is the engine's.
+ * taken of it, are the only ones that know what it is like inside. mockttp finds out what is spoken in intercepted
+ * tunnels, HTTP/1.1 or HTTP/2, and has it spoken; TLS, and everything else, is the engine's.
  *
  * mockttp is pinned to an exact version, and `test/core/engine/mockttp.test.ts` has a test for each of the unwritten
  * things that are used here:

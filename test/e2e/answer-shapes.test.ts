@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import type http from 'node:http';
-import type http2 from 'node:http2';
+import http2 from 'node:http2';
 import type net from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import zlib from 'node:zlib';
-import { basic, type ClientAnswer, curl, RawConnection, VERSIONS } from '../clients.ts';
+import { ask, basic, type ClientAnswer, curl, openSession, openTunnel, RawConnection, VERSIONS } from '../clients.ts';
 import { leadingTo, type OwnUpstream, startOwnUpstream } from '../own-upstream.ts';
 import { eventually, ProxyProcess } from '../proxy-process.ts';
 import { RAW_CONFIG, type RawUpstream, setRawStage, withRawUpstream } from '../raw-upstream.ts';
@@ -251,6 +251,46 @@ describe('an answer of HTTP/1.1', () => {
       await proxy.said(/flow \/x response/, since);
     });
   }
+});
+
+describe('between a client of HTTP/2 and a server of HTTP/1.1', () => {
+  let proxy: ProxyProcess;
+  let upstream: RawUpstream;
+  setRawStage(RAW_CONFIG, (stage) => {
+    ({ proxy, upstream } = stage);
+  });
+
+  it('a request has as many fields as its client sends', async () => {
+    let seen = '';
+    upstream.serve = (socket) =>
+      socket.on('data', (data) => {
+        seen += data;
+        if (seen.endsWith('\r\n\r\n')) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+      });
+    const session = await openSession(proxy, 'alice', API_HOST);
+    const fields = Object.fromEntries(Array.from({ length: 900 }, (_, i) => [`x-${i}`, '']));
+    const { status } = await ask(session, { ':path': '/x', ...fields });
+    session.destroy();
+    assert.equal(status, 200);
+    assert.equal(seen.match(/\r\nx-\d+: /g)?.length, 900);
+  });
+
+  it('an answer has as many fields as 64 KiB hold, though HTTP/2 counts more for each', async () => {
+    const fields = Array.from({ length: 6_000 }, (_, i) => `x${i}: y\r\n`).join('');
+    assert.ok(fields.length < 64 * 1024);
+    upstream.serve = (socket) =>
+      socket.on('data', () => socket.end(`HTTP/1.1 200 OK\r\nContent-Length: 0\r\n${fields}\r\n`));
+    const socket = await openTunnel(proxy, 'alice', API_HOST, ['h2']);
+    const session = http2.connect(`https://${API_HOST}`, {
+      createConnection: () => socket,
+      maxHeaderListPairs: 10_000,
+      settings: { maxHeaderListSize: 1_000_000 },
+    });
+    const { status, headers } = await ask(session, { ':path': '/x' });
+    session.destroy();
+    assert.deepEqual([status, headers.x5999], [200, 'y']);
+    await proxy.said(/flow \/x response/);
+  });
 });
 
 describe('trailers of a request', () => {

@@ -7,9 +7,12 @@ import type { Duplex, Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
 import { basic } from '../clients.ts';
+import { PREFACE } from '../http2-frames.ts';
 import type { Random } from '../random.ts';
+import { type Connection, reset } from '../reset.ts';
 import { CONNECT_MOODS, MOOD_HEADER, MOODS, MOODY_ANSWER_HEADER } from './chaos-addons.ts';
-import { BLIND_FAULTS, canBeWhole, FAULT_HEADER, FAULTS, SIZE_HEADER } from './chaos-upstream.ts';
+import { canBeWhole, FAULT_HEADER, FAULTS, FRAMES_FAULT, SIZE_HEADER, type Version } from './chaos-faults.ts';
+import { BLIND_FAULTS } from './chaos-upstream.ts';
 
 /** Looked into. Its ports stand for ways in which servers fail before HTTP. */
 export const CHAOS_HOST = 'chaos.example.com';
@@ -18,7 +21,13 @@ export const BLIND_HOST = 'blind.example.com';
 /** Looked into, and the server's certificate is for others. */
 export const WRONG_HOST = 'wrong.test';
 
-export const PORTS = { secure: 8443, plain: 8080, refused: 9999, blind: 9443 } as const;
+export const PORTS = { secure: 8443, http2: 8444, frames: 8445, plain: 8080, refused: 9999, blind: 9443 } as const;
+
+/** Where the servers of tunnels listen, by what their clients speak: more than once where that happens more often. */
+const TUNNEL_PORTS = {
+  http1: [...Array<number>(6).fill(PORTS.secure), ...Array<number>(2).fill(PORTS.http2), PORTS.frames],
+  http2: [...Array<number>(3).fill(PORTS.secure), ...Array<number>(6).fill(PORTS.http2), PORTS.frames],
+} as const;
 
 /** Nothing may keep a client waiting for longer. */
 const ANSWER_LIMIT_MS = 15_000;
@@ -105,22 +114,26 @@ export class ChaoticClients {
   // -------------------------------------------------------------------------------------------------- kinds of clients
 
   async _http1(raw: net.Socket, life: number, random: Random): Promise<void> {
-    const secure = await this.#tunnel(raw, random, ['http/1.1']);
+    const port = random.pick(TUNNEL_PORTS.http1);
+    const secure = await this.#tunnel(raw, random, ['http/1.1'], port);
     if (secure === undefined) return;
-    await this.#requests(secure, life, random, '');
+    await this.#requests(secure, life, random, '', port);
   }
 
   async _plain(raw: net.Socket, life: number, random: Random): Promise<void> {
     const port = random.chance(0.05) ? PORTS.refused : PORTS.plain;
-    await this.#requests(raw, life, random, `http://${CHAOS_HOST}:${port}`);
+    await this.#requests(raw, life, random, `http://${CHAOS_HOST}:${port}`, port);
   }
 
   async _http2(raw: net.Socket, life: number, random: Random): Promise<void> {
-    const secure = await this.#tunnel(raw, random, ['h2']);
+    const port = random.pick(TUNNEL_PORTS.http2);
+    const secure = await this.#tunnel(raw, random, ['h2'], port);
     if (secure === undefined) return;
     const session = http2.connect(`https://${CHAOS_HOST}`, { createConnection: () => secure });
     session.on('error', () => {});
-    const wishes = Array.from({ length: 2 + random.below(8) }, (_, i) => wishOf(`/http2-${life}/${i}`, random));
+    const wishes = Array.from({ length: 3 + random.below(10) }, (_, i) =>
+      wishOf(`/http2-${life}/${i}`, random, faultsOf(port, 'h2')),
+    );
     const connection = { raw, top: secure };
     await Promise.all(wishes.map((wish) => this.#await(wish, this.#overHttp2(session, connection, wish))));
     session.destroy();
@@ -169,17 +182,17 @@ export class ChaoticClients {
       hello,
       hello.subarray(0, 1 + random.below(hello.length)),
       get,
-      H2_PREFACE,
+      PREFACE,
       `${get}: 1\r\n\r\n`,
     ];
-    const inTls = ['', junk, get, H2_PREFACE];
+    const inTls = ['', junk, get, PREFACE];
     const depth = random.below(3);
     let top: Duplex = raw;
     if (depth === 0) raw.write(random.pick(first));
     else if (depth === 1) {
       if ((await this.#connect(raw, `${CHAOS_HOST}:${PORTS.secure}`)) === 200) raw.write(random.pick(inTunnel));
     } else {
-      const secure = await this.#tunnel(raw, random, [random.pick(['h2', 'http/1.1'])]);
+      const secure = await this.#tunnel(raw, random, [random.pick(['h2', 'http/1.1'])], PORTS.http2);
       if (secure !== undefined) {
         top = secure;
         secure.resume().write(random.pick(inTls));
@@ -210,7 +223,7 @@ export class ChaoticClients {
   // ----------------------------------------------------------------------------------------------------------- requests
 
   /** Requests on one connection, one after the other, while it lasts. */
-  async #requests(top: Duplex, life: number, random: Random, origin: string): Promise<void> {
+  async #requests(top: Duplex, life: number, random: Random, origin: string, port: number): Promise<void> {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
     // It is the only connection that there will be.
     agent.createConnection = () => top as net.Socket;
@@ -218,7 +231,7 @@ export class ChaoticClients {
     const kind = origin === '' ? 'http1' : 'plain';
     const count = 1 + random.below(5);
     for (let i = 0; i < count && !raw.destroyed && !top.destroyed && top.writable && !top.readableEnded; i++) {
-      const wish = wishOf(`/${kind}-${life}/${i}`, random);
+      const wish = wishOf(`/${kind}-${life}/${i}`, random, faultsOf(port, 'h1'));
       const headers = { ...wish.headers, host: CHAOS_HOST, ...(origin !== '' && this.#authorization()) };
       const method = wish.uploadBytes > 0 ? 'POST' : 'GET';
       const request = http.request({ agent, method, path: `${origin}${wish.path}`, headers });
@@ -327,10 +340,10 @@ export class ChaoticClients {
   // ------------------------------------------------------------------------------------------------------------ tunnels
 
   /** TLS in a tunnel; undefined when it was not to be. */
-  async #tunnel(raw: net.Socket, random: Random, alpn: string[]): Promise<tls.TLSSocket | undefined> {
+  async #tunnel(raw: net.Socket, random: Random, alpn: string[], port: number): Promise<tls.TLSSocket | undefined> {
     const target = random.chance(0.9)
-      ? `${CHAOS_HOST}:${PORTS.secure}`
-      : random.pick([`${CHAOS_HOST}:${PORTS.refused}`, `${WRONG_HOST}:${PORTS.secure}`]);
+      ? `${CHAOS_HOST}:${port}`
+      : random.pick([`${CHAOS_HOST}:${PORTS.refused}`, `${WRONG_HOST}:${port}`]);
     const mood = random.chance(0.1) ? random.pick(CONNECT_MOODS) : undefined;
     const status = await this.#connect(raw, target, mood);
     if (status !== 200) {
@@ -363,12 +376,6 @@ export class ChaoticClients {
   }
 }
 
-/** A TCP connection, and what is spoken on it. */
-interface Connection {
-  readonly raw: net.Socket;
-  readonly top: Duplex;
-}
-
 /** The connections below those of TLS. */
 const below = new WeakMap<Duplex, net.Socket>();
 
@@ -377,9 +384,10 @@ function rawOf(secure: tls.TLSSocket): net.Socket {
 }
 
 /** Not at once: Node dies of a connection that is broken in the middle of what HTTP/2 has received on it. */
-function breakOff({ raw, top }: Connection, end: End): void {
+function breakOff(connection: Connection, end: End): void {
+  const { raw, top } = connection;
   setImmediate(() => {
-    if (end === 'reset') raw.resetAndDestroy();
+    if (end === 'reset') reset(connection);
     else if (end === 'close') raw.destroy();
     else {
       top.end();
@@ -401,14 +409,20 @@ function write(request: Writable, { uploadBytes, breaks, breakAfterMs }: Wish, b
   request.end(half.subarray(0, uploadBytes - half.length));
 }
 
-function wishOf(path: string, random: Random): Wish {
+/** How a server may answer there; `spoken` is what the client speaks, and the server too if it can. */
+function faultsOf(port: number, spoken: Version): readonly string[] {
+  if (port === PORTS.frames) return [FRAMES_FAULT];
+  return FAULTS[port === PORTS.http2 ? spoken : 'h1'];
+}
+
+function wishOf(path: string, random: Random, faults: readonly string[]): Wish {
   const uploadBytes = random.chance(0.4) ? 1 + random.below(random.chance(0.2) ? 500_000 : 2_000) : 0;
   const downloadBytes = random.below(random.chance(0.2) ? 1_000_000 : 4_000);
   const breaks = random.chance(0.6) ? 'never' : random.pick(['slow', 'waiting', 'uploading', 'answered'] as const);
   return {
     path,
     headers: {
-      [FAULT_HEADER]: random.chance(0.5) ? 'whole' : random.pick(FAULTS),
+      [FAULT_HEADER]: random.chance(0.5) && faults.includes('whole') ? 'whole' : random.pick(faults),
       [SIZE_HEADER]: String(downloadBytes),
       ...(random.chance(0.4) && { [MOOD_HEADER]: random.pick(MOODS) }),
     },
@@ -447,8 +461,6 @@ function textOf(socket: net.Socket): Promise<string> {
   socket.on('data', (chunk) => chunks.push(chunk));
   return new Promise((resolve) => socket.once('close', () => resolve(Buffer.concat(chunks).toString())));
 }
-
-const H2_PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 
 /** A fatal alert of TLS, `unknown_ca` (RFC 5246, section 7.2), in the clear, as in a handshake. */
 const ALERT_UNKNOWN_CA = Buffer.from([21, 3, 3, 0, 2, 2, 48]);
