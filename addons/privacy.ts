@@ -46,14 +46,13 @@ export default defineAddon({
       flow.respond({ status: 200, body: noticePage(flow.client, options) });
   },
 
-  async exchange(exchange, _flow, ctx) {
+  exchange(exchange, _flow, ctx) {
     const { options, state } = ctx;
     exchange.keep = keepBy(modeOf(exchange.user, exchange.groups, options), exchange.keep);
     if (options.pseudonyms && state.secret !== undefined) pseudonymize(exchange, state.secret);
-    if (options.mask && exchange.keep === 'all') {
-      const { request, response, prompt, choices } = exchange;
-      await mask(exchange, { request, response, prompt, choices }, NOTHING_SAID, ctx);
-    }
+    if (!options.mask || exchange.keep !== 'all') return undefined;
+    const { request, response, prompt, choices } = exchange;
+    return mask(exchange, { request, response, prompt, choices }, NOTHING_SAID, ctx);
   },
 
   async telemetry(batch, _flow, ctx) {

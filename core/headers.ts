@@ -19,8 +19,12 @@ export class Headers implements HeaderList {
   }
 
   get(name: string): string | undefined {
-    const values = this.getAll(name);
-    return values.length === 0 ? undefined : values.join(', ');
+    const wanted = name.toLowerCase();
+    let found: string | undefined;
+    for (const pair of this.#pairs) {
+      if (sameName(pair[0], wanted)) found = found === undefined ? pair[1] : `${found}, ${pair[1]}`;
+    }
+    return found;
   }
 
   getAll(name: string): string[] {
@@ -32,7 +36,7 @@ export class Headers implements HeaderList {
 
   has(name: string): boolean {
     const wanted = name.toLowerCase();
-    return this.#pairs.some(([key]) => sameName(key, wanted));
+    return this.#pairs.some((pair) => sameName(pair[0], wanted));
   }
 
   set(name: string, value: string): void {

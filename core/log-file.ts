@@ -2,6 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { appendFile, rename, stat, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface LogFileSettings {
   readonly file: string;
@@ -16,6 +17,9 @@ export interface LogFileSettings {
 
 /** A file that cannot be written is tried again so often; what comes in between is not kept. */
 const RETRY_PAUSE_MS = 2_000;
+
+/** What comes so soon behind other lines is written together: to open and close a file takes as long as many lines. */
+const GATHER_MS = 20;
 
 /**
  * A file that grows line by line, for its owner only. Put aside, `x.log` becomes `x1.log`, and that `x2.log`. It never
@@ -38,11 +42,16 @@ export class LogFile extends Writable {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    void this.#append(chunk).then(done);
+    void this.#take(chunk).then(done);
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: () => void): void {
-    void this.#append(Buffer.concat(chunks.map(({ chunk }) => chunk))).then(done);
+    void this.#take(Buffer.concat(chunks.map(({ chunk }) => chunk))).then(done);
+  }
+
+  async #take(lines: Buffer): Promise<void> {
+    await this.#append(lines);
+    await sleep(GATHER_MS);
   }
 
   async #append(lines: Buffer): Promise<void> {

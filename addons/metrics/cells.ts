@@ -61,7 +61,7 @@ export const OTHER = 'other';
 export function addCell(cells: Cells, cell: Cell): void {
   const key = keyOf(cell);
   const known = cells.get(key);
-  cells.set(key, known === undefined ? cell : joined(known, cell));
+  cells.set(key, known === undefined ? cell : addMeasures(known, cell));
   if (known !== undefined || cells.size <= MAX_CELLS) return;
   let bounded = 0;
   let last = '';
@@ -87,12 +87,11 @@ export function toldIn(cell: Cell): Cell | undefined {
   return { ...cell, ...NO_MEASURES, ...Object.fromEntries(TOLD_MEASURES.map((name) => [name, cell[name]])) };
 }
 
-export function addMeasures(one: Measures, other: Measures): Measures {
-  return Object.fromEntries(MEASURES.map((name) => [name, sum(one[name], other[name])])) as Measures;
-}
-
-function joined(one: Cell, other: Cell): Cell {
-  return { ...one, ...addMeasures(one, other) };
+/** The first with the measures of both. */
+export function addMeasures<M extends Measures>(one: M, other: Measures): M {
+  const both: Measures = { ...one };
+  for (const name of MEASURES) both[name] = sum(one[name], other[name]);
+  return both as M;
 }
 
 function isRest({ editor, model, language }: Cell): boolean {

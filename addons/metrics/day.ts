@@ -58,9 +58,13 @@ export function useOf(insight: Omit<Insight, 'client'>): Use | undefined {
   const isCounted = counted.as !== 'nothing';
   if (!isCounted && outcome === 'complete') return undefined;
   const cell: Cell = {
-    ...{ groups: [...new Set(groups)].sort(), surface, counted_as: counted.as, outcome },
-    ...{ editor, model: model ?? UNKNOWN, language },
-    ...NO_MEASURES,
+    groups: [...new Set(groups)].sort(),
+    surface,
+    counted_as: counted.as,
+    outcome,
+    editor,
+    model: model ?? UNKNOWN,
+    language,
     exchanges: 1,
     prompt_tokens: countOf(tokens.prompt),
     completion_tokens: countOf(tokens.completion),
@@ -69,6 +73,10 @@ export function useOf(insight: Omit<Insight, 'client'>): Use | undefined {
     estimated: tokens.estimated ? 1 : 0,
     charged: credits === undefined ? 0 : 1,
     nano_credits: countOf((credits ?? 0) * NANO_PER_CREDIT),
+    shown: 0,
+    accepted: 0,
+    rejected: 0,
+    accepted_lines: 0,
   };
   const use: Use = { id, user, endMs: Math.round(insight.endMs), cell };
   if (!isCounted || outcome !== 'complete') return use;

@@ -22,6 +22,8 @@ interface Job extends WholeFile {
   reject(error: Error): void;
 }
 
+/** What comes meanwhile is written next, together: each batch wakes up this thread and the traffic's. */
+const GATHER_MS = 5;
 const THREAD_IDLE_MS = 30_000;
 
 /**
@@ -39,7 +41,7 @@ export class FileThread {
   write(whole: WholeFile): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ ...whole, resolve, reject });
-      if (this.#waiting.length === 1) queueMicrotask(() => this.#next());
+      if (this.#waiting.length === 1) setTimeout(() => this.#next(), GATHER_MS);
     });
   }
 

@@ -95,7 +95,7 @@ export function exchangeOf({
         ? classify({ endpoint, headers, asked, initiator, model, choices, outcome })
         : { as: 'nothing', reason: metadata.uncounted },
   };
-  return Object.assign(Object.create(EXCHANGE) as typeof EXCHANGE, data);
+  return Object.setPrototypeOf(data, EXCHANGE);
 }
 
 const NANO_PER_CREDIT = 1e9;

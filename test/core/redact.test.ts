@@ -10,6 +10,7 @@ describe('redacting', () => {
     [`{"authorization":"bearer abcdef.ghijkl"}`, '{"authorization":"bearer ***"}'],
     ['token tid=0123456789;exp=1;sku=x rest', 'token tid=*** rest'],
     ['gho_0123456789abcdef and github_pat_11ABCDEFG0_abc', 'gho_*** and github_pat_***'],
+    ['github_pat_11ABCDEFG0_abc', 'github_pat_***'],
     ['http://alice:s3cret@proxy:8080/x', 'http://***@proxy:8080/x'],
     ['GET /x?api_key=abc&b=1&access_token=def', 'GET /x?api_key=***&b=1&access_token=***'],
   ] as const) {
