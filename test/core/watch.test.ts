@@ -93,6 +93,18 @@ describe('the watcher', () => {
     await tells('both');
   });
 
+  it('tells of nothing once it is closed, nor of what is set then', async () => {
+    await start('events');
+    const stamps = new Stamps();
+    await stamps.take('content', at('one.ts'));
+    await watcher.close();
+    watcher.set('late', stamps);
+    await sleep(200);
+    writeFileSync(at('one.ts'), 'saved');
+    await sleep(QUIET_MS);
+    assert.deepEqual(told, []);
+  });
+
   it('tells of nothing when it is off', async () => {
     await start('off');
     writeFileSync(at('one.ts'), 'saved');
