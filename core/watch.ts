@@ -45,7 +45,8 @@ export class Watcher {
 
   /** Sets what makes up `id`, as it was when it was read. */
   set(id: string, stamps: Stamps): void {
-    if (this.#mode === 'off') return;
+    // chokidar would open again what has been closed.
+    if (this.#mode === 'off' || this.#isClosed) return;
     this.#watched.set(id, stamps);
     this.#events?.add(pathsFor(stamps));
   }

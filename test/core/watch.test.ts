@@ -93,6 +93,18 @@ describe('the watcher', () => {
     await tells('both');
   });
 
+  it('holds nothing open once it is closed, even if something is set then', async () => {
+    const open = () => process.getActiveResourcesInfo().filter((resource) => resource === 'FSEventWrap').length;
+    await start('events');
+    assert.notEqual(open(), 0);
+    const stamps = new Stamps();
+    await stamps.take('content', at('one.ts'));
+    await watcher.close();
+    watcher.set('late', stamps);
+    await sleep(200);
+    assert.equal(open(), 0);
+  });
+
   it('tells of nothing when it is off', async () => {
     await start('off');
     writeFileSync(at('one.ts'), 'saved');
