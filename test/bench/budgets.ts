@@ -113,7 +113,7 @@ export const BUDGETS: readonly Budget[] = [
   atMost('From start until it listens', 'all/start', 'startMs', 1_000, 'ms'),
   atMost('From a save until it is live, p95', 'saves/save', 'liveP95Ms', 150, 'ms', { contestant: savedAddon.name }),
   flat('with 1,000 users', 'users/crowd', '1,000 users', '1 user'),
-  flat('with 100,000 records on disk', 'logs/json-h1-16', '100,000 records', 'no record'),
+  flat('with a million records on disk', 'logs/json-h1-16', '1,000,000 records', 'no record'),
   flat('with 20 addons without a hook for it', 'addons/json-h1-16', '20 addons without the hook', 'no addon'),
   flat('with a user counted in 1,000 cells', 'cells/json-h1-16', '1,000 cells', '1 cell'),
 ];
