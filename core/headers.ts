@@ -81,7 +81,9 @@ export class Headers implements HeaderList {
 
   /** For Node's h1 `writeHead` and `request`: names and values in one row. */
   toFlat(): string[] {
-    return this.#pairs.flat();
+    const flat: string[] = [];
+    for (const pair of this.#pairs) flat.push(pair[0], pair[1]);
+    return flat;
   }
 
   /** By name in lower case; several values become a list. */
