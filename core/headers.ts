@@ -3,6 +3,13 @@ import type { HeaderList } from './addon.ts';
 /** A name and its value, as in `IncomingMessage.rawHeaders`, but paired. */
 export type HeaderPair = readonly [name: string, value: string];
 
+/** Node's flat `rawHeaders`, paired. */
+export function pairsOf(flat: readonly string[]): HeaderPair[] {
+  const pairs: HeaderPair[] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) pairs.push([flat[i] as string, flat[i + 1] as string]);
+  return pairs;
+}
+
 /** Headers in order, with duplicates; looked up without case. */
 export class Headers implements HeaderList {
   #pairs: HeaderPair[];
@@ -14,7 +21,7 @@ export class Headers implements HeaderList {
   /** From Node's flat `rawHeaders`. */
   static fromFlat(flat: readonly string[]): Headers {
     const headers = new Headers();
-    for (let i = 0; i + 1 < flat.length; i += 2) headers.#pairs.push([flat[i] as string, flat[i + 1] as string]);
+    headers.#pairs = pairsOf(flat);
     return headers;
   }
 
@@ -74,7 +81,9 @@ export class Headers implements HeaderList {
 
   /** For Node's h1 `writeHead` and `request`: names and values in one row. */
   toFlat(): string[] {
-    return this.#pairs.flat();
+    const flat: string[] = [];
+    for (const pair of this.#pairs) flat.push(pair[0], pair[1]);
+    return flat;
   }
 
   /** By name in lower case; several values become a list. */

@@ -44,7 +44,7 @@ export class Stamps {
     if (this.#entries.has(key)) return;
     const entry = { aspect, path: file, stamp: '' };
     this.#entries.set(key, entry);
-    entry.stamp = await stampOf(entry);
+    entry.stamp = await stampOf(entry, new Looks());
   }
 
   /** Leaves out one aspect of all. */
@@ -52,27 +52,41 @@ export class Stamps {
     for (const [key, entry] of this.#entries) if (entry.aspect === aspect) this.#entries.delete(key);
   }
 
-  /** Whether anything is different now. */
-  async differ(): Promise<boolean> {
-    return (await this.#changes()).length > 0;
+  /** Whether anything is different now; `looks` may be shared with others that are asked at the same time. */
+  async differ(looks = new Looks()): Promise<boolean> {
+    return (await this.#changes(looks)).length > 0;
   }
 
   /** The same, noting how it is now. */
   async renew(): Promise<boolean> {
-    const changes = await this.#changes();
+    const changes = await this.#changes(new Looks());
     for (const [entry, stamp] of changes) entry.stamp = stamp;
     return changes.length > 0;
   }
 
-  async #changes(): Promise<(readonly [Entry, string])[]> {
+  async #changes(looks: Looks): Promise<(readonly [Entry, string])[]> {
     const now = await Promise.all(
-      [...this.#entries.values()].map(async (entry) => [entry, await stampOf(entry)] as const),
+      [...this.#entries.values()].map(async (entry) => [entry, await stampOf(entry, looks)] as const),
     );
     return now.filter(([entry, stamp]) => entry.stamp !== stamp);
   }
 }
 
-async function stampOf({ aspect, path: file }: Entry): Promise<string> {
-  const stats = await stat(file).catch(() => undefined);
+/** Looks at each file once, however many ask for it: scripts have most of their files in common. */
+export class Looks {
+  readonly #stats = new Map<string, Promise<Stats | undefined>>();
+
+  /** Undefined for what is not there. */
+  at(file: string): Promise<Stats | undefined> {
+    const known = this.#stats.get(file);
+    if (known !== undefined) return known;
+    const look = stat(file).catch(() => undefined);
+    this.#stats.set(file, look);
+    return look;
+  }
+}
+
+async function stampOf({ aspect, path: file }: Entry, looks: Looks): Promise<string> {
+  const stats = await looks.at(file);
   return stats === undefined ? '' : STAMP[aspect](stats).join();
 }

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
-import type { Stamps } from './stamps.ts';
+import { Looks, type Stamps } from './stamps.ts';
 
 /** Saves come as several events, and big ones in several writes: wait until it has been quiet for so long. */
 const SETTLE_MS = 40;
@@ -79,8 +79,9 @@ export class Watcher {
   }
 
   async #look(): Promise<void> {
+    const looks = new Looks();
     for (const [id, stamps] of [...this.#watched]) {
-      if (!(await stamps.differ()) || this.#settling.has(id) || this.#watched.get(id) !== stamps) continue;
+      if (!(await stamps.differ(looks)) || this.#settling.has(id) || this.#watched.get(id) !== stamps) continue;
       // No event has told of it: what was watched may not be what lies there now.
       const paths = pathsFor(stamps);
       this.#events?.unwatch(paths).add(paths);

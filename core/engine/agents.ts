@@ -47,6 +47,11 @@ export class HttpsAgent extends https.Agent {
     this.#dialer = dialer;
   }
 
+  /** What tells connections apart; Node would make a name of two dozen options, in which all are alike. */
+  override getName({ host, port, servername, rejectUnauthorized }: https.RequestOptions = {}): string {
+    return `${host}:${port}:${servername}:${rejectUnauthorized}`;
+  }
+
   override createConnection(options: object, connected?: Connected): Duplex | null | undefined {
     const { host, port, ready } = options as ConnectionOptions;
     if (ready !== undefined) return ready;

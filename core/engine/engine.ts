@@ -168,7 +168,10 @@ export class Engine {
     }
     const { client } = tunnel;
     const target = targetOf(tunnel, request.scheme);
-    await this.#run({ ...request, client, target, ...streams }, this.#settings.host.pin());
+    const { method, path, httpVersion, headers, trailers } = request;
+    const { stream, response } = streams;
+    const incoming = { client, target, method, path, httpVersion, headers, trailers, stream, response };
+    await this.#run(incoming, this.#settings.host.pin());
   }
 
   async #plain(plain: PlainRequest, response: ServerResponse, blind: boolean): Promise<void> {

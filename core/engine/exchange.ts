@@ -117,6 +117,8 @@ export class Exchange {
   }
 
   async #open(connection?: 'fresh'): Promise<UpstreamRequest> {
+    // What is broken may come in the same packet as the head.
+    if (this.#cut !== undefined) throw this.#cut;
     const { request } = this.#flow;
     const { method, path, target, headers, content } = request;
     request.stage = content === undefined ? 'streaming' : 'sent';

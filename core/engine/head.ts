@@ -20,8 +20,11 @@ const HOP_BY_HOP = new Set([
 
 /** Takes out the fields that concern this connection only: the well-known ones, and those that `Connection` names. */
 export function dropHopByHop(headers: Headers): void {
-  const named = new Set((headers.get('connection') ?? '').split(',').map((name) => name.trim().toLowerCase()));
-  headers.filter((name) => !HOP_BY_HOP.has(name) && !named.has(name));
+  const named = headers
+    .get('connection')
+    ?.split(',')
+    .map((name) => name.trim().toLowerCase());
+  headers.filter((name) => !HOP_BY_HOP.has(name) && named?.includes(name) !== true);
 }
 
 /**

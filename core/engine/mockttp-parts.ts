@@ -3,7 +3,6 @@
  * folder of its own.
  */
 export * as matchers from 'mockttp/dist/rules/matchers';
-export * as requestSteps from 'mockttp/dist/rules/requests/request-step-definitions';
 export * as webSocketSteps from 'mockttp/dist/rules/websockets/websocket-step-definitions';
 export * as serving from 'mockttp/dist/server/mockttp-server';
 export * as certificates from 'mockttp/dist/util/certificates';

@@ -6,6 +6,7 @@ import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import { refuse } from './client-answer.ts';
 import { endClientError } from './client-error.ts';
 import { answerOf } from './cut.ts';
+import type { NodeRequest, NodeResponse } from './head.ts';
 import { FIELD_EXTRA_BYTES } from './http2-session.ts';
 import { endRaw } from './raw-answer.ts';
 import { SERVER_LIMITS } from './server-limits.ts';
@@ -39,6 +40,25 @@ export function serverThatNeverListens(proxy: object): () => ComboServer {
     return server;
   };
 }
+
+/** What Node has for a request of either version, and for its answer. */
+type RequestListener = (request: NodeRequest, response: NodeResponse) => void;
+
+/**
+ * Has requests come here, and to nothing of mockttp's. It would look for rules, which there are none of, and for each of
+ * them make a URL, an id, and a copy of its headers, and cover a dozen methods of its answer with own ones that copy what
+ * is written: that takes as long as all that is done with it here.
+ */
+export function takeRequests({ _httpServer, _http2Server }: ComboServer, listener: RequestListener): void {
+  for (const server of [_httpServer, _http2Server]) {
+    for (const event of REQUEST_EVENTS) server.removeAllListeners(event).on(event, listener);
+    server.prependListener('checkContinue', (_request: NodeRequest, response: NodeResponse) =>
+      response.writeContinue(),
+    );
+  }
+}
+
+const REQUEST_EVENTS = ['request', 'checkContinue', 'checkExpectation'] as const;
 
 /** Makes it a server as we want it, with our own end of TLS. */
 export function adapt(server: ComboServer, tlsServer: TlsServer): void {
@@ -97,7 +117,7 @@ function limit(server: Server): void {
 /** mockttp would write its answer to what is no request of HTTP/1 into one that has begun. */
 function refuseRubbish(server: ComboServer): void {
   const answersOn = new WeakMap<net.Socket, Set<ServerResponse>>();
-  for (const event of ['request', 'checkContinue', 'checkExpectation']) {
+  for (const event of REQUEST_EVENTS) {
     server._httpServer.on(event, ({ socket }: IncomingMessage, response: ServerResponse) => {
       const answers = answersOn.get(socket) ?? new Set();
       answersOn.set(socket, answers.add(response));

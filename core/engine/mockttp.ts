@@ -16,33 +16,33 @@
  * 5. So does `tlsClientError` of a failure, of which mockttp tells as `tls-client-error`, with the client's address and port.
  * 6. What that server does on `connect`, for HTTP/1 and HTTP/2, is a listener of it.
  * 7. So is what it does on `clientError`.
- * 8. `SocketMetadata` of `dist/util/socket-extensions`: tags of a socket come with each request, after a prefix.
- * 9. `LastTunnelAddress`, of the same: where it is set, nothing is made of the `Host` of a request.
- * 10. Its own listeners for requests come after those that are put before them, and see what those have changed.
- * 11. A step's own `handle` is called instead of its class's, with Node's own request, and its headers in pairs.
- * 12. So it is for WebSockets.
- * 13. Response methods are tracked by own properties, over those of the class.
- * 14. So is what is written to a socket that is to be upgraded.
- * 15. What it says on the console comes out of a folder of its name. The build keeps it in one.
- * 16. A request's `rawTrailers` are pairs in HTTP/1. For HTTP/2, they hide those that Node has.
- * 17. What it exports is in these files. As a whole, it comes with a client, an admin server and GraphQL, which would take
+ * 8. What it does with requests that ask for no other protocol are listeners of Node's servers.
+ * 9. `SocketMetadata` of `dist/util/socket-extensions`: what a socket has there, TLS in it has as well; and its tags come
+ *    with each upgrade, after a prefix.
+ * 10. `LastTunnelAddress`, of the same: where it is set, nothing is made of the `Host` of an upgrade.
+ * 11. Its own listeners for upgrades come after those that are put before them, and see what those have changed.
+ * 12. A WebSocket step's own `handle` is called instead of its class's, with Node's own request, and its headers in pairs.
+ * 13. What is written to a socket that is to be upgraded is tracked by own properties, over those of the class.
+ * 14. What it says on the console comes out of a folder of its name. The build keeps it in one.
+ * 15. What it exports is in these files. As a whole, it comes with a client, an admin server and GraphQL, which would take
  *     longer to load than all of insight-dump.
  */
 import type { IncomingMessage } from 'node:http';
-import { Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
+import type { ServerHttp2Session } from 'node:http2';
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { OngoingRequest, TlsHandshakeFailure } from 'mockttp';
 import type { Log } from '../addon.ts';
-import { type HeaderPair, Headers } from '../headers.ts';
+import { messageOf } from '../errors.ts';
+import { type HeaderPair, pairsOf } from '../headers.ts';
 import { parseTarget } from './authority.ts';
 import type { CertificateAuthority } from './ca.ts';
 import { refuse } from './client-answer.ts';
 import { BAD_REQUEST } from './client-error.ts';
 import type { NodeRequest, NodeResponse } from './head.ts';
 import { expectRequest, noticeEnd } from './http2-session.ts';
-import { extensions, matchers, requestSteps, serving, webSocketSteps } from './mockttp-parts.ts';
-import { adapt, type ComboServer, serverThatNeverListens } from './mockttp-server.ts';
+import { extensions, matchers, serving, webSocketSteps } from './mockttp-parts.ts';
+import { adapt, type ComboServer, serverThatNeverListens, takeRequests } from './mockttp-server.ts';
 import { endRaw } from './raw-answer.ts';
 import { SERVER_LIMITS } from './server-limits.ts';
 import { makeTlsServer } from './tls-server.ts';
@@ -115,32 +115,26 @@ export class Interceptor {
     const made = serverThatNeverListens(proxy);
     await proxy.start(0);
     const server = made();
-    const targets = new Targets([server._httpServer, server._http2Server]);
+    takeRequests(server, (request, response) => {
+      serve(request, response, handlers).catch((error) => {
+        log.error(`a request cannot be served: ${messageOf(error)}`, error);
+        request.destroy();
+      });
+    });
     adapt(server, await makeTlsServer(ca));
 
-    const requestStep = new requestSteps.PassThroughStep();
-    Object.assign(requestStep, {
-      handle: async (request: OngoingRequest, response: NodeResponse) => {
-        untrack(response);
-        const path = targets.of(request);
-        if (path === undefined) refuse(response, request.method, BAD_REQUEST);
-        else await handlers.request(describe(request, path), request as unknown as NodeRequest, response);
-        return undefined;
-      },
-    });
+    const targets = new Targets(server._httpServer);
     const upgradeStep = new webSocketSteps.PassThroughWebSocketStep();
     Object.assign(upgradeStep, {
       handle: async (request: OngoingRequest, socket: net.Socket, head: Buffer) => {
         untrackSocket(socket);
         const path = targets.of(request);
         if (path === undefined) endRaw(socket, BAD_REQUEST);
-        else await handlers.upgrade(describe(request, path), socket, head);
+        else await handlers.upgrade(describeUpgrade(request, path), socket, head);
         return undefined;
       },
     });
-    const always = [new matchers.WildcardMatcher()];
-    await proxy.setRequestRules({ matchers: always, steps: [requestStep] });
-    await proxy.setWebSocketRules({ matchers: always, steps: [upgradeStep] });
+    await proxy.setWebSocketRules({ matchers: [new matchers.WildcardMatcher()], steps: [upgradeStep] });
     const interceptor = new Interceptor(server);
     // A handshake that fails has not got the tags of its socket yet.
     await proxy.on('tls-client-error', ({ remoteIpAddress, remotePort, failureCause }: TlsHandshakeFailure) => {
@@ -173,20 +167,38 @@ export class Interceptor {
   }
 }
 
-/** What requests ask for, as it was written. */
+/** Has a request served that asks for no other protocol. */
+async function serve(request: NodeRequest, response: NodeResponse, handlers: InterceptorHandlers): Promise<void> {
+  const path = parseTarget(request.url ?? '', request.method ?? '');
+  // What breaks shows where it is read; without a listener it would end the process.
+  request.on('error', () => {});
+  if (path === undefined) refuse(response, request.method ?? '', BAD_REQUEST);
+  else await handlers.request(describeRequest(request, path), request, response);
+}
+
+function describeRequest(request: NodeRequest, path: string): InterceptedRequest {
+  const socket = 'stream' in request ? request.stream.session?.socket : request.socket;
+  return {
+    connection: socket?.[extensions.SocketMetadata]?.tags?.[0] ?? '',
+    scheme: schemeOf(socket),
+    method: request.method ?? '',
+    path,
+    httpVersion: request.httpVersion,
+    headers: pairsOf(request.rawHeaders),
+    trailers: () => pairsOf(request.rawTrailers),
+  };
+}
+
+/** What upgrades ask for, as it was written. */
 class Targets {
   readonly #urls = new WeakMap<object, string>();
 
   /** mockttp parses it, understands neither `*` nor all of the rest, and is told the simplest there is. */
-  constructor(servers: readonly net.Server[]) {
-    for (const event of ['request', 'checkContinue', 'checkExpectation', 'upgrade']) {
-      for (const server of servers) {
-        server.prependListener(event, (request: IncomingMessage | Http2ServerRequest) => {
-          this.#urls.set(request, request.url ?? '');
-          request.url = '/';
-        });
-      }
-    }
+  constructor(server: net.Server) {
+    server.prependListener('upgrade', (request: IncomingMessage) => {
+      this.#urls.set(request, request.url ?? '');
+      request.url = '/';
+    });
   }
 
   of(request: OngoingRequest): string | undefined {
@@ -197,43 +209,24 @@ class Targets {
 /** mockttp puts this before each tag of a socket. */
 const TAG_PREFIX = 'socket-metadata:';
 
-function connectionOf(tags: readonly string[]): string {
-  return tags.find((tag) => tag.startsWith(TAG_PREFIX))?.slice(TAG_PREFIX.length) ?? '';
-}
-
-function describe(request: OngoingRequest, path: string): InterceptedRequest {
+function describeUpgrade(request: OngoingRequest, path: string): InterceptedRequest {
   return {
-    connection: connectionOf(request.tags),
-    // By the connection: a request in absolute form says what it likes.
-    scheme: (request as unknown as { socket: Partial<TLSSocket> }).socket.encrypted ? 'https' : 'http',
+    connection: request.tags.find((tag) => tag.startsWith(TAG_PREFIX))?.slice(TAG_PREFIX.length) ?? '',
+    scheme: schemeOf((request as unknown as IncomingMessage).socket),
     method: request.method,
     path,
     httpVersion: request.httpVersion,
     headers: request.rawHeaders,
-    trailers: () => trailersOf(request),
+    trailers: () => [],
   };
 }
 
-/** mockttp pairs those of HTTP/1, and covers those of HTTP/2 with a property that stays empty. */
-function trailersOf(request: OngoingRequest): readonly HeaderPair[] {
-  if (!request.httpVersion.startsWith('2')) return request.rawTrailers ?? [];
-  return [...Headers.fromFlat(Reflect.get(Http2ServerRequest.prototype, 'rawTrailers', request))];
+/** By the connection: a request in absolute form says what it likes. */
+function schemeOf(socket: net.Socket | undefined): InterceptedRequest['scheme'] {
+  return (socket as Partial<TLSSocket> | undefined)?.encrypted ? 'https' : 'http';
 }
 
-/** Takes mockttp's copying of all that is written off a response: it would hold whole bodies in memory. */
-function untrack(response: NodeResponse): void {
-  for (const method of ['writeHead', 'write', 'end', 'addTrailers', 'getHeaders']) {
-    delete (response as unknown as Record<string, unknown>)[method];
-  }
-  // Where it ended early, mockttp asks for `destroyed` and would complain about an answer that never came; HTTP/2
-  // responses do not say.
-  if (!('destroyed' in response)) {
-    const { stream } = response as Http2ServerResponse;
-    Object.defineProperty(response, 'destroyed', { get: () => stream.destroyed });
-  }
-}
-
-/** The same for a socket that is about to be upgraded. */
+/** Takes mockttp's copying of all that is written off a socket that is about to be upgraded. */
 function untrackSocket(socket: net.Socket): void {
   for (const method of ['_write', '_writev']) delete (socket as unknown as Record<string, unknown>)[method];
 }

@@ -102,6 +102,11 @@ describe('a client that does odd things in a tunnel', () => {
     });
   }
 
+  it('has a request ended whose chunks, which are none, come with its head', async () => {
+    await refused('POST /broken HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZ\r\n');
+    await endsOnce('/broken');
+  });
+
   it('is served with a head of 60 KiB, as it would be without a tunnel', async () => {
     const { socket, text } = await open();
     socket.write(`GET /large HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(60 * 1024)}\r\n\r\n`);

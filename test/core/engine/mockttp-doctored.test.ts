@@ -78,12 +78,12 @@ const DOCTORINGS: readonly Doctoring[] = [
     ],
   },
   {
-    what: 'it has steps of requests in another file',
+    what: 'it has steps of WebSockets in another file',
     changes: [
       {
         file: 'mockttp/dist/main.js',
-        from: 'require("./rules/requests/request-step-definitions")',
-        to: 'require("./rules/requests/request-step-impls")',
+        from: 'require("./rules/websockets/websocket-step-definitions")',
+        to: 'require("./rules/websockets/websocket-step-impls")',
       },
     ],
     failing: ['exports what we take from the files of it that have it'],
@@ -110,17 +110,20 @@ const DOCTORINGS: readonly Doctoring[] = [
         ]),
       ),
     ),
-    failing: ['has each request bring the tags of its socket by `SocketMetadata`'],
+    failing: [
+      'has TLS in a socket bring what that has in `SocketMetadata`',
+      'has each upgrade bring the tags of its socket by `SocketMetadata`',
+    ],
   },
   {
     what: 'tags have another prefix',
     changes: rename('`socket-metadata:', '`connection:', ['mockttp/dist/util/socket-metadata.js']),
-    failing: ['has each request bring the tags of its socket by `SocketMetadata`'],
+    failing: ['has each upgrade bring the tags of its socket by `SocketMetadata`'],
   },
   {
     what: 'tags are not passed on from a connection to the TLS in it',
     changes: [{ file: COMBO, from: 'inheritSocketDetails(parentSocket, socket);', to: '' }],
-    failing: ['has each request bring the tags of its socket by `SocketMetadata`'],
+    failing: ['has TLS in a socket bring what that has in `SocketMetadata`'],
   },
   {
     what: 'tags are taken from requests',
@@ -154,18 +157,24 @@ const DOCTORINGS: readonly Doctoring[] = [
           };`,
       },
     ],
-    failing: ['sees of requests what listeners before its own have made of them'],
+    failing: [
+      'has nothing but listeners of Node’s servers for requests',
+      'leaves what comes behind a body as Node has it',
+      'does nothing to the answer of a request',
+    ],
   },
   {
-    what: 'it makes steps without what is their own',
+    what: 'it has upgrades without listening to them',
     changes: [
       {
-        file: 'mockttp/dist/rules/requests/request-step-impls.js',
-        from: 'Object.assign(new PassThroughStepImpl(), defn)',
-        to: 'Object.assign(new PassThroughStepImpl(), { ...defn, handle: PassThroughStepImpl.prototype.handle })',
+        file: SERVER,
+        from: "this.server.on('upgrade', this.handleWebSocket.bind(this));",
+        to: `const { emit } = this.server._httpServer;
+          this.server._httpServer.emit = (event, ...args) =>
+            event === 'upgrade' ? this.handleWebSocket(...args) : emit.call(this.server._httpServer, event, ...args);`,
       },
     ],
-    failing: ["calls a step's own `handle`"],
+    failing: ['sees of upgrades what listeners before its own have made of them'],
   },
   {
     what: 'it makes WebSocket steps without what is their own',
@@ -187,14 +196,7 @@ const DOCTORINGS: readonly Doctoring[] = [
         to: 'rawHeaders: rawHeaders.flat(),\n        rawTrailers,',
       },
     ],
-    failing: ["hands over Node's own request, with its headers in pairs"],
-  },
-  {
-    what: 'trailers of requests are as Node has them',
-    changes: [
-      { file: REQUESTS, from: '(0, header_utils_1.pairFlatRawHeaders)(flatRawTrailers)', to: 'flatRawTrailers' },
-    ],
-    failing: ['has what comes behind a body in `rawTrailers`, in pairs for h1, and hides it for h2'],
+    failing: ["hands over Node's own request of an upgrade, with its headers in pairs"],
   },
   {
     what: 'requests are of its own making',
@@ -205,12 +207,7 @@ const DOCTORINGS: readonly Doctoring[] = [
         to: 'Object.assign(Object.create(req), {\n        id,',
       },
     ],
-    failing: ["hands over Node's own request, with its headers in pairs"],
-  },
-  {
-    what: 'responses are of its own making',
-    changes: [{ file: REQUESTS, from: 'return trackedResponse;', to: 'return Object.create(trackedResponse);' }],
-    failing: ['keeps track of responses by own methods of theirs only, which go'],
+    failing: ["hands over Node's own request of an upgrade, with its headers in pairs"],
   },
   {
     what: 'it keeps track of sockets by another method',
@@ -225,9 +222,10 @@ const DOCTORINGS: readonly Doctoring[] = [
     changes: [
       {
         file: SERVER,
-        from: 'console.error("Failed to handle request:",',
-        to: 'setImmediate(console.error, "Failed to handle request:",',
+        from: 'console.error("Failed to handle websocket:",',
+        to: 'setImmediate(console.error, "Failed to handle websocket:",',
       },
+      { file: SERVER, from: "console.log('Response error:',", to: "setImmediate(console.log, 'Response error:'," },
     ],
     failing: ['says on the console, out of a folder of its name, what it has to say'],
   },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
 import net from 'node:net';
@@ -7,12 +7,11 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import tls from 'node:tls';
 import mockttp from 'mockttp';
 import * as matchers from 'mockttp/dist/rules/matchers';
-import * as requestSteps from 'mockttp/dist/rules/requests/request-step-definitions';
 import * as webSocketSteps from 'mockttp/dist/rules/websockets/websocket-step-definitions';
 import * as serving from 'mockttp/dist/server/mockttp-server';
 import * as certificates from 'mockttp/dist/util/certificates';
 import { type InterceptedRequest, Interceptor } from '../../../core/engine/mockttp.ts';
-import { adapt, type ComboServer, serverThatNeverListens } from '../../../core/engine/mockttp-server.ts';
+import { adapt, type ComboServer, serverThatNeverListens, takeRequests } from '../../../core/engine/mockttp-server.ts';
 import { makeTlsServer } from '../../../core/engine/tls-server.ts';
 import { makeAuthority } from '../../certificates.ts';
 import { MemoryLog } from '../../kit.ts';
@@ -64,16 +63,16 @@ describe('mockttp, as we use it', { concurrency: true, timeout: PATIENCE_MS * 3 
   after(() => door.close());
 
   async function answer(request: InterceptedRequest, stream: AsyncIterable<unknown>, response: unknown): Promise<void> {
-    const { connection, path } = request;
+    const { connection } = request;
     requests.set(connection, request);
     responses.set(connection, response as http.ServerResponse);
-    if (path === '/throw') throw new Error('thrown on purpose');
     for await (const _ of stream);
     (response as http.ServerResponse).writeHead(200, { 'x-a': '1' });
     (response as http.ServerResponse).end('ok');
   }
   async function upgrade(request: InterceptedRequest, socket: net.Socket): Promise<void> {
     upgrades.set(request.connection, { request, socket });
+    if (request.path === '/throw') throw new Error('thrown on purpose');
     socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n');
   }
 
@@ -116,7 +115,6 @@ describe('mockttp, as we use it', { concurrency: true, timeout: PATIENCE_MS * 3 
   it('exports what we take from the files of it that have it', () => {
     assert.ok(mockttp.getLocal() instanceof serving.MockttpServer);
     assert.equal(mockttp.matchers.WildcardMatcher, matchers.WildcardMatcher);
-    assert.equal(mockttp.requestSteps.PassThroughStep, requestSteps.PassThroughStep);
     assert.equal(mockttp.webSocketSteps.PassThroughWebSocketStep, webSocketSteps.PassThroughWebSocketStep);
     assert.equal(mockttp.generateCACertificate, certificates.generateCACertificate);
   });
@@ -145,6 +143,19 @@ describe('mockttp, as we use it', { concurrency: true, timeout: PATIENCE_MS * 3 
       [server._httpServer, 'clientError'],
     ] as const) {
       assert.equal(each.listenerCount(event), 1, event);
+    }
+  });
+
+  it('has nothing but listeners of Node’s servers for requests', async (t) => {
+    if (server?._httpServer === undefined) return t.skip('there is no server');
+    const asked: string[] = [];
+    takeRequests(server, ({ url = '' }) => asked.push(url));
+    for (const each of [server._httpServer, server._http2Server] as EventEmitter[]) {
+      const continued: string[] = [];
+      for (const event of ['request', 'checkContinue', 'checkExpectation'])
+        each.emit(event, { url: event }, { writeContinue: () => continued.push(event) });
+      assert.deepEqual(asked.splice(0), ['request', 'checkContinue', 'checkExpectation']);
+      assert.deepEqual(continued, ['checkContinue']);
     }
   });
 
@@ -186,7 +197,7 @@ describe('mockttp, as we use it', { concurrency: true, timeout: PATIENCE_MS * 3 
     session.destroy();
   });
 
-  holds('has what comes behind a body in `rawTrailers`, in pairs for h1, and hides it for h2', async () => {
+  holds('leaves what comes behind a body as Node has it', async () => {
     await ask('trailers', 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n\r\n');
     const session = await secureSession('trailers-h2');
     const stream = session.request({ ':method': 'POST', ':path': '/' }, { waitForTrailers: true });
@@ -197,57 +208,63 @@ describe('mockttp, as we use it', { concurrency: true, timeout: PATIENCE_MS * 3 
     assert.deepEqual(requests.get('trailers-h2')?.trailers(), [['x-sum', '2']]);
   });
 
-  holds('has each request bring the tags of its socket by `SocketMetadata`', async () => {
-    await ask('tagged', GET);
+  const UPGRADE = GET.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+
+  holds('has TLS in a socket bring what that has in `SocketMetadata`', async () => {
+    const socket = await secure('tagged-h1', 'http/1.1');
+    socket.write(GET);
+    await once(socket, 'data');
+    socket.destroy();
     const session = await secureSession('tagged-h2');
     await once(session.request({ ':path': '/' }), 'response');
     session.destroy();
     assert.deepEqual(
-      ['tagged', 'tagged-h2'].map((connection) => requests.get(connection)?.connection),
-      ['tagged', 'tagged-h2'],
+      ['tagged-h1', 'tagged-h2'].map((connection) => requests.get(connection)?.connection),
+      ['tagged-h1', 'tagged-h2'],
     );
+  });
+
+  holds('has each upgrade bring the tags of its socket by `SocketMetadata`', async () => {
+    await ask('tagged', UPGRADE);
+    assert.equal(upgrades.get('tagged')?.request.connection, 'tagged');
   });
 
   holds('does not take the word of a client for who it is', async () => {
     const metadata = Buffer.from(`metadata:${JSON.stringify({ tags: ['forged'] })}`).toString('base64');
-    await ask('honest', `GET / HTTP/1.1\r\nHost: x\r\nProxy-Authorization: Basic ${metadata}\r\n\r\n`);
-    assert.equal(requests.has('forged'), false);
+    const login = `Proxy-Authorization: Basic ${metadata}\r\n\r\n`;
+    await ask('honest', GET.replace('\r\n\r\n', `\r\n${login}`));
+    await ask('honest-upgrade', UPGRADE.replace('\r\n\r\n', `\r\n${login}`));
+    assert.equal(requests.has('forged') || upgrades.has('forged'), false);
   });
 
   holds('makes nothing of a `Host` where `LastTunnelAddress` is set', async () => {
-    assert.match(await ask('garbage-host', 'GET / HTTP/1.1\r\nHost: a b[:x\r\n\r\n'), /^HTTP\/1\.1 200 /);
+    assert.match(await ask('garbage-host', UPGRADE.replace('Host: x', 'Host: a b[:x')), /^HTTP\/1\.1 101 /);
   });
 
-  holds('sees of requests what listeners before its own have made of them', async () => {
-    assert.match(await ask('garbage-target', 'GET http://[:x/path HTTP/1.1\r\nHost: x\r\n\r\n'), /^HTTP\/1\.1 200 /);
+  holds('sees of upgrades what listeners before its own have made of them', async () => {
+    assert.match(await ask('garbage-target', UPGRADE.replace('/a?b', 'http://[:x/path')), /^HTTP\/1\.1 101 /);
   });
 
-  holds("calls a step's own `handle`", async () => {
-    assert.match(await ask('handled', GET), /^HTTP\/1\.1 200 OK\r\nx-a: 1\r\n/);
-  });
-
-  holds("hands over Node's own request, with its headers in pairs", async () => {
-    await ask('described', 'GET /a?b HTTP/1.1\r\nHost: x\r\nX-B: 1\r\nx-b: 2\r\n\r\n');
+  holds("hands over Node's own request of an upgrade, with its headers in pairs", async () => {
+    await ask('described', UPGRADE.replace('Host: x', 'Host: x\r\nX-B: 1\r\nx-b: 2'));
     const headers = [
       ['Host', 'x'],
       ['X-B', '1'],
       ['x-b', '2'],
+      ['Connection', 'Upgrade'],
+      ['Upgrade', 'websocket'],
     ];
     const described = { scheme: 'http', method: 'GET', path: '/a?b', httpVersion: '1.1', headers };
-    const { trailers: _, ...request } = requests.get('described') ?? assert.fail('no request');
+    const { trailers: _, ...request } = upgrades.get('described')?.request ?? assert.fail('no upgrade');
     assert.deepEqual(request, { connection: 'described', ...described });
   });
 
   holds("calls a WebSocket step's own `handle`", async () => {
-    const answered = await ask(
-      'websocket',
-      GET.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
-    );
-    assert.match(answered, /^HTTP\/1\.1 101 /);
+    assert.match(await ask('websocket', UPGRADE), /^HTTP\/1\.1 101 /);
     assert.equal(upgrades.get('websocket')?.request.path, '/a?b');
   });
 
-  holds('keeps track of responses by own methods of theirs only, which go', async () => {
+  holds('does nothing to the answer of a request', async () => {
     await ask('untracked', GET);
     const response = responses.get('untracked');
     for (const method of ['writeHead', 'write', 'end', 'addTrailers', 'getHeaders'] as const) {
@@ -257,7 +274,7 @@ describe('mockttp, as we use it', { concurrency: true, timeout: PATIENCE_MS * 3 
   });
 
   holds('keeps track of sockets to be upgraded by own methods of theirs only, which go', async () => {
-    await ask('untracked-socket', GET.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'));
+    await ask('untracked-socket', UPGRADE);
     const socket = upgrades.get('untracked-socket')?.socket ?? {};
     assert.deepEqual(
       ['write', '_write', '_writev', 'end'].filter((method) => Object.hasOwn(socket, method)),
@@ -266,7 +283,7 @@ describe('mockttp, as we use it', { concurrency: true, timeout: PATIENCE_MS * 3 
   });
 
   holds('says on the console, out of a folder of its name, what it has to say', async () => {
-    await ask('console', 'GET /throw HTTP/1.1\r\nHost: x\r\n\r\n');
+    await ask('console', UPGRADE.replace('/a?b', '/throw'));
     const said = () => log.lines.some(({ message }) => /^mockttp: .*thrown on purpose/.test(message));
     await eventually('it is in the log', said, PATIENCE_MS);
   });
