@@ -1,4 +1,3 @@
-import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -7,6 +6,16 @@ import path from 'node:path';
  * folder.
  */
 export type Aspect = 'content' | 'place' | 'names';
+
+/** What is asked of the file system. Authors' editors read this, and may not know Node's types. */
+interface Stats {
+  readonly dev: number;
+  readonly ino: number;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  isDirectory(): boolean;
+}
 
 const STAMP: Record<Aspect, (stats: Stats) => readonly number[]> = {
   // The time of change of the inode cannot be set back, as that of the content can.
@@ -80,7 +89,7 @@ export class Looks {
   at(file: string): Promise<Stats | undefined> {
     const known = this.#stats.get(file);
     if (known !== undefined) return known;
-    const look = stat(file).catch(() => undefined);
+    const look: Promise<Stats | undefined> = stat(file).catch(() => undefined);
     this.#stats.set(file, look);
     return look;
   }

@@ -5,15 +5,23 @@ import { eventually, type ProxyProcess } from '../proxy-process.ts';
 import { API_HOST, chatRequest } from '../requests.ts';
 import { setStage } from '../stage.ts';
 
-/** Takes all file descriptors that are left, when it is asked to; and gives them back. */
+/** Takes all file descriptors that are left, when it is asked to, and what becomes free; and gives them back. */
 const HOG = `
   import { closeSync, openSync } from 'node:fs';
   const held = [];
+  let taking;
+  function take() {
+    try { for (;;) held.push(openSync('/dev/null', 'r')); } catch (error) { return error.code; }
+  }
   export function requestHeaders(flow, ctx) {
     if (flow.request.path === '/take') {
-      try { for (;;) held.push(openSync('/dev/null', 'r')); } catch (error) { ctx.log.info('taken until ' + error.code); }
+      ctx.log.info('taken until ' + take());
+      taking = setInterval(take, 1);
     }
-    if (flow.request.path === '/give') for (const fd of held.splice(0)) closeSync(fd);
+    if (flow.request.path === '/give') {
+      clearInterval(taking);
+      for (const fd of held.splice(0)) closeSync(fd);
+    }
     if (/^.(take|give)$/.test(flow.request.path)) flow.respond({ status: 200 });
   }
 `;
