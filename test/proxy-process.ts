@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CopilotExchange } from '../core/addon.ts';
+import { type Authority, makeAuthority } from './certificates.ts';
 import type { FakeCopilot } from './fake-copilot.ts';
 
 export const ROOT = path.resolve(import.meta.dirname, '..');
@@ -58,6 +59,8 @@ export interface ProxyOptions {
   readonly input?: string;
   /** Run in the folder that an earlier one left, instead of a new one. */
   readonly folder?: string;
+  /** It has no CA yet, and makes one, which takes longer than all the rest of a start may. */
+  readonly isFirst?: boolean;
 }
 
 /** A CLI that was started; it may have ended by itself. */
@@ -158,12 +161,25 @@ export class CliProcess {
 /** It takes less than a second, unless the machine has much else to do. */
 const START_LIMIT_MS = 60_000;
 
+const CA_FILE = 'conf/ca.pem';
+
+let authority: Promise<Authority> | undefined;
+
+/** A CA as a proxy has it that has been started before; the same for all that this process starts. */
+async function caFiles(): Promise<Record<string, string>> {
+  authority ??= makeAuthority('insight-dump');
+  const { key, cert } = await authority;
+  return { [CA_FILE]: cert, 'conf/ca.key': key };
+}
+
 /** A CLI that listens. */
 export class ProxyProcess extends CliProcess {
   port = 0;
 
-  static async start(options: ProxyOptions = {}): Promise<ProxyProcess> {
-    const proxy = new ProxyProcess(options);
+  static async start({ isFirst = false, files = {}, ...options }: ProxyOptions = {}): Promise<ProxyProcess> {
+    const hasCa = options.folder !== undefined && existsSync(path.join(options.folder, CA_FILE));
+    const ca = isFirst || hasCa ? {} : await caFiles();
+    const proxy = new ProxyProcess({ ...options, files: { ...files, ...ca } });
     const listening = proxy.said(/on http:\/\/\S+:(\d+) with/, 0, START_LIMIT_MS);
     const ended = proxy.ended.then((code) => {
       throw new Error(`it ended with ${code}:\n${proxy.output}`);
@@ -178,11 +194,11 @@ export class ProxyProcess extends CliProcess {
   }
 
   get caFile(): string {
-    return this.path('conf/ca.pem');
+    return this.path(CA_FILE);
   }
 
   get ca(): string {
-    return this.read('conf/ca.pem');
+    return this.read(CA_FILE);
   }
 
   password(user: string): string {

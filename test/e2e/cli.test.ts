@@ -117,7 +117,7 @@ describe('a started proxy', () => {
   after(() => fake?.close());
 
   it('says its address, its CA, its users and where their passwords lie', async (t) => {
-    const proxy = await ProxyProcess.start();
+    const proxy = await ProxyProcess.start({ isFirst: true });
     t.after(() => proxy.stop());
     await proxy.said(/users: alice, bob; their passwords are in logs\/user_auth\.json/);
     assert.match(

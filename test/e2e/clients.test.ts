@@ -12,7 +12,8 @@ const TEXT = SAMPLE_PIECES.join('');
 
 describe('clients', () => {
   let proxy: ProxyProcess;
-  setStage({}, undefined, (stage) => {
+  // With the CA that users get.
+  setStage({ isFirst: true }, undefined, (stage) => {
     ({ proxy } = stage);
   });
 

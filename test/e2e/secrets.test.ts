@@ -27,7 +27,7 @@ describe('secrets', () => {
     const fake = await startFakeCopilot();
     t.after(() => fake.close());
     // As talkative as it can be.
-    const proxy = await ProxyProcess.start({ upstream: fake, args: ['-v', '--flow-detail', '4'] });
+    const proxy = await ProxyProcess.start({ upstream: fake, isFirst: true, args: ['-v', '--flow-detail', '4'] });
     t.after(() => proxy.stop());
     const passwords = [proxy.password('alice'), proxy.password('bob')];
 
@@ -91,7 +91,7 @@ describe('the key of the CA', () => {
   it('is in its file only, which nobody else can read, and in nothing that leaves the proxy', async (t) => {
     const fake = await startFakeCopilot();
     t.after(() => fake.close());
-    const proxy = await ProxyProcess.start({ upstream: fake, args: ['-v', '--flow-detail', '4'] });
+    const proxy = await ProxyProcess.start({ upstream: fake, isFirst: true, args: ['-v', '--flow-detail', '4'] });
     t.after(() => proxy.stop());
     const answered: string[] = [];
     for (const host of [API_HOST, PROXY_HOST]) {
