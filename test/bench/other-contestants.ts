@@ -69,9 +69,10 @@ export const mitmdump: Contestant = {
     const reason = await missing('mitmdump', '--version');
     return reason === false ? undefined : `${reason}: apt-get install mitmproxy, or see mitmproxy.org`;
   },
-  async start({ port, caFile }) {
+  async start({ port, caFile }, { scratch }) {
     const folder = makeFolder();
-    const confdir = path.join(folder, 'conf');
+    // Kept, and its CA with it: one is made at the first start only.
+    const confdir = path.join(scratch, 'mitmproxy');
     const listenPort = await freePort();
     const child = new Child(
       'mitmdump',

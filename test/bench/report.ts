@@ -86,6 +86,7 @@ the rounds, and in parentheses is where the middle half of them lies. Ratios are
   What it goes on with afterwards counts too: it is waited for until all records are written.
 - **loop delay** is how late the event loop of the proxy was, for those that run on Node.js.
 - **lag** is the time of a chunk from the server's hand into the client's.
+- **start** is that of a proxy that has been started before, and has its CA. Only mockttp makes one each time.
 - **RSS** is the resident memory of the proxy's process. For what is measured of memory, a process is started anew.
 - Each answer is checked: a proxy that does not pass on what the server sent has no figures.
 
