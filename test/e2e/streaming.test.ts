@@ -52,16 +52,23 @@ describe('a streamed answer', () => {
     fake.plan = () => ({});
     const session = await openSession(proxy, 'alice', API_HOST);
     const times: number[] = [];
-    for (let i = 0; i < 21; i++) {
+    for (let i = 0; i < 31; i++) {
       const began = performance.now();
       // Over h2 they are two writes, and leave as two for the upstream.
       await ask(session, CHAT, chatRequest('two parts'));
       times.push(performance.now() - began);
     }
     session.close();
-    const median = times.sort((one, other) => one - other)[10] as number;
-    // Nagle's algorithm against delayed acknowledgement costs 40 ms.
-    assert.ok(median < 30, `${median} ms`);
+    // Nagle's algorithm against delayed acknowledgement costs 40 ms each time, but for the first few. A machine that has
+    // much else to do takes as long now and then.
+    const [, , , , quick] = times.slice(10).sort((one, other) => one - other) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    assert.ok(quick < 30, `${times.map(Math.round)} ms`);
     fake.plan = () => ({ pieces: PIECES, delayMs: EVENT_PAUSE_MS });
   });
 

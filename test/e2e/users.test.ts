@@ -13,10 +13,15 @@ const config = (auth: object, more = '') =>
 
 describe('insight-dump users', async () => {
   let folder: string;
+  let running: ProxyProcess | undefined;
   beforeEach(() => {
     folder = makeFolder();
   });
-  afterEach(() => rmSync(folder, { recursive: true }));
+  afterEach(async () => {
+    await running?.stop({ keep: true });
+    running = undefined;
+    rmSync(folder, { recursive: true });
+  });
 
   const users = async (args: readonly string[], input?: string) => {
     const given = input === undefined ? {} : { input };
@@ -33,9 +38,9 @@ describe('insight-dump users', async () => {
   };
   const lines = (output: string) => output.trimEnd().split('\n');
 
-  it('adds users that a running proxy takes in, shows their URL, and removes them', async (t) => {
+  it('adds users that a running proxy takes in, shows their URL, and removes them', async () => {
     const proxy = await ProxyProcess.start({ config: config({ users: ['alice'] }), folder });
-    t.after(() => proxy.stop({ keep: true }));
+    running = proxy;
     const status = async (...login: [string, string]) => (await tryTunnel(proxy, API_HOST, ...login)).status;
     const added = await users(['add', 'zoë b', '--group', 'red', '--group', 'blue']);
     assert.equal(added.code, 0);
