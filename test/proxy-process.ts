@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CopilotExchange } from '../core/addon.ts';
-import { type Authority, makeAuthority } from './certificates.ts';
+import type { Authority } from './certificates.ts';
 import type { FakeCopilot } from './fake-copilot.ts';
 
 export const ROOT = path.resolve(import.meta.dirname, '..');
@@ -167,7 +167,8 @@ let authority: Promise<Authority> | undefined;
 
 /** A CA as a proxy has it that has been started before; the same for all that this process starts. */
 async function caFiles(): Promise<Record<string, string>> {
-  authority ??= makeAuthority('insight-dump');
+  // Many tests that start no proxy take something of this file: they do without what makes certificates.
+  authority ??= import('./certificates.ts').then(({ makeAuthority }) => makeAuthority('insight-dump'));
   const { key, cert } = await authority;
   return { [CA_FILE]: cert, 'conf/ca.key': key };
 }
