@@ -75,10 +75,10 @@ export class ClientAnswer {
     }
   }
 
-  /** Ends a body that was written to `sink`. */
-  end(trailers: readonly HeaderPair[]): void {
+  /** Ends a body that was written to `sink`, all but what is left of it. */
+  end(rest: Uint8Array | undefined, trailers: readonly HeaderPair[]): void {
     if (trailers.length > 0) this.#response.addTrailers(new Headers(trailers).toObject() as never);
-    this.#response.end();
+    this.#response.end(rest);
   }
 
   /** Sends a response that is here as a whole. */

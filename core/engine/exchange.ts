@@ -177,9 +177,10 @@ export class Exchange {
       upstream.end(request.content);
       return;
     }
+    let last: Uint8Array | undefined;
     if (hasBody(this.#in)) {
       try {
-        await relayBody(this.#in.stream, upstream.sink, request);
+        last = await relayBody(this.#in.stream, upstream.sink, request);
       } catch (error) {
         if (!(error instanceof BodyCut) || error.side === 'source') throw error;
         // The server wants no more of it. It may have answered; if not, that shows there.
@@ -190,7 +191,7 @@ export class Exchange {
       // A stream of HTTP/2 that is reset without an error closes only once it has been read to its end.
       this.#in.stream.resume();
     }
-    upstream.end(undefined, this.#in.trailers());
+    upstream.end(last, this.#in.trailers());
     // A server may have answered all before, or somebody broken off: then it is over, and no hook may follow.
     if (this.#concluded || this.#cut !== undefined) return;
     timings.requestEnd = this.#flow.now();
@@ -227,10 +228,10 @@ export class Exchange {
     response.stage = 'streaming';
     this.#flow.answerable = false;
     this.#client.sendHead(response);
-    await relayBody(answer.body, this.#client.sink, response, () => {
+    const last = await relayBody(answer.body, this.#client.sink, response, () => {
       this.#flow.timings.firstByte = this.#flow.now();
     });
-    this.#client.end(answer.trailers());
+    this.#client.end(last, answer.trailers());
   }
 
   async #holdResponse(answer: UpstreamAnswer, response: HttpResponse): Promise<void> {

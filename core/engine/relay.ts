@@ -29,51 +29,88 @@ export class BodyCut extends Error {
  * It does not end the sink.
  *
  * @param firstByte is called when the first chunk is here
- * @returns when the source has ended and everything is written; rejects with `BodyCut`, or with what a transform threw
+ * @returns when the source has ended: with what is left to write, for the sink to be ended with, if the end came along
+ *   with it; rejects with `BodyCut`, or with what a transform threw
  */
-export function relayBody(source: Readable, sink: Sink, message: HttpMessage, firstByte?: () => void): Promise<void> {
+export function relayBody(
+  source: Readable,
+  sink: Sink,
+  message: HttpMessage,
+  firstByte?: () => void,
+): Promise<Uint8Array | undefined> {
   return message.transforms.length === 0
     ? pass(source, sink, message, firstByte)
     : passTransformed(source, sink, message, firstByte);
 }
 
-function pass(source: Readable, sink: Sink, message: HttpMessage, firstByte?: () => void): Promise<void> {
+/** What is chained to it runs once Node has told all of what has just been read. */
+const ALL_TOLD = Promise.resolve();
+
+function pass(
+  source: Readable,
+  sink: Sink,
+  message: HttpMessage,
+  firstByte?: () => void,
+): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) => {
     // What is closed already says so no more.
     if (isBrokenOff(source)) return reject(new BodyCut('source', { cause: source.errored }));
     if (sink.destroyed) return reject(new BodyCut('sink'));
     let first = true;
+    // An end that follows on the last chunk leaves with it: on its own, it costs as much as a chunk does.
+    let held: Buffer | undefined;
+    let isFull = false;
     const onData = (chunk: Buffer) => {
       if (first) {
         first = false;
         firstByte?.();
       }
       message.body.push(chunk);
-      if (!sink.write(chunk)) {
-        source.pause();
-        sink.once('drain', onDrain);
-      }
+      if (held === undefined) ALL_TOLD.then(writeHeld);
+      else write(held);
+      held = chunk;
     };
-    const onDrain = () => source.resume();
+    const writeHeld = () => {
+      if (held === undefined || isFull) return;
+      const chunk = held;
+      held = undefined;
+      write(chunk);
+    };
+    const write = (chunk: Buffer) => {
+      if (sink.write(chunk) || isFull) return;
+      isFull = true;
+      source.pause();
+      sink.once('drain', onDrain);
+    };
+    const onDrain = () => {
+      isFull = false;
+      writeHeld();
+      if (!isFull) source.resume();
+    };
     const stop = () => {
       source.off('data', onData).off('end', onEnd).off('error', onCut).off('aborted', onAborted).off('close', onCut);
       sink.off('drain', onDrain);
       sink.off('close', onSinkClose);
     };
     const onEnd = () => {
-      stop();
       // A stream of HTTP/2 that was reset ends like any other.
-      if (isBrokenOff(source)) reject(new BodyCut('source'));
-      else resolve();
+      if (isBrokenOff(source)) return onCut();
+      stop();
+      const last = held;
+      held = undefined;
+      resolve(last);
     };
     const onAborted = () => {
       if (isBrokenOff(source)) onCut();
     };
     const onCut = (error?: Error) => {
+      if (held !== undefined) write(held);
+      held = undefined;
       stop();
       reject(new BodyCut('source', { cause: error }));
     };
     const onSinkClose = () => {
+      held = undefined;
       stop();
       reject(new BodyCut('sink'));
     };
@@ -95,7 +132,7 @@ async function passTransformed(
   sink: Sink,
   message: HttpMessage,
   firstByte?: () => void,
-): Promise<void> {
+): Promise<undefined> {
   for await (const piece of transformed(source, message, firstByte)) {
     message.body.push(piece);
     if (!sink.write(piece)) await drained(sink);

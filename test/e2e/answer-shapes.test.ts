@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import type http from 'node:http';
 import http2 from 'node:http2';
 import type net from 'node:net';
@@ -251,6 +252,16 @@ describe('an answer of HTTP/1.1', () => {
       await proxy.said(/flow \/x response/, since);
     });
   }
+
+  it('leaves in one piece when it came in one', async () => {
+    const answer = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n';
+    upstream.serve = (socket) => socket.once('data', () => socket.write(answer));
+    const socket = await openTunnel(proxy, 'alice', API_HOST);
+    socket.write(`GET /x HTTP/1.1\r\nHost: ${API_HOST}\r\n\r\n`);
+    const [first] = await once(socket, 'data');
+    socket.destroy();
+    assert.match(String(first), /^HTTP\/1\.1 200 OK\r\n.*\r\n2\r\nok\r\n0\r\n\r\n$/s);
+  });
 });
 
 describe('between a client of HTTP/2 and a server of HTTP/1.1', () => {
