@@ -116,23 +116,32 @@ export class Upstream {
     const { target, method, path } = head;
     const { scheme, host } = target;
     const secure = scheme === 'https';
-    const options = this.#dialer.options(dialed(target));
-    const parent = this.#dialer.parentFor(options.wanted);
+    const { host: address, port, lookup, wanted } = this.#dialer.options(dialed(target));
+    const parent = this.#dialer.parentFor(wanted);
     const headers = http1Fields(head);
     if (!secure && parent?.scheme === 'http') {
       const byProxy = { method, path: urlOf(target, path), headers };
       return new Http1Request(this.#requestByProxy(parent, byProxy, connection), head);
     }
-    const request = (secure ? https : http).request({
-      ...options,
+    const { secureContext, rejectUnauthorized, servername, checkServerIdentity } = this.#tlsOptions(host);
+    // Named one by one: spread, they take V8 three times as long as Node takes for all the rest.
+    const options = {
+      host: address,
+      port,
+      lookup,
+      wanted,
       method,
       path,
       headers,
       agent: this.#agents[connection][scheme],
       maxHeaderSize: MAX_HEAD_BYTES,
-      ...(secure && this.#tlsOptions(host)),
-      ...(ready && { ready }),
-    });
+      secureContext,
+      rejectUnauthorized,
+      servername,
+      checkServerIdentity,
+      ready,
+    };
+    const request = (secure ? https : http).request(options);
     if (ready !== undefined) {
       // A kept connection may have been taken instead; or none, when the request is given up at once.
       const drop = () => {
