@@ -22,7 +22,7 @@ export const CREDENTIALS: readonly CredentialPattern[] = [
 ];
 
 /** What each of those has in it, found many times as fast: most texts have none of it. */
-const SIGN = /(?:basic|bearer)\s|gh[opsur]_|github_pat_|tid=|:\/\/|(?:token|key|secret)=/i;
+const SIGN = /(?:basic|bearer)\s|gh[opsur]_|github_pat_|tid=|:\/\/[^\s/?#@"]+@|(?:token|key|secret)=/i;
 
 /** Most others have no credential either, and are told so by one look instead of one for each kind. */
 const ANY_CREDENTIAL = new RegExp(CREDENTIALS.map(({ pattern }) => pattern.source).join('|'), 'i');

@@ -1,3 +1,4 @@
+import { StringDecoder } from 'node:string_decoder';
 import type { HeaderList } from '../addon.ts';
 import { DECODED_LIMIT_BYTES } from '../body.ts';
 import { StreamDecoder } from '../stream-decoder.ts';
@@ -11,6 +12,9 @@ export const EVENT_OVERHEAD = 32;
 /** So far a stream is read for what its last events say, although nothing more of it is kept. */
 const STREAM_LIMIT_BYTES = 1024 * 1024 * 1024;
 
+/** It says nothing, and no JSON begins with it (RFC 8259, section 8.1). */
+const BYTE_ORDER_MARK = '\uFEFF';
+
 /**
  * Reads a body while it passes: a stream of events, or a JSON value. It keeps what it has read, to a bound. Nothing that
  * goes wrong in it reaches those who push: `end` says it.
@@ -20,7 +24,9 @@ export class BodyReader {
   truncated = false;
   readonly #contentType: string | undefined;
   readonly #onEvent: ((value: unknown) => void) | undefined;
-  readonly #text = new TextDecoder();
+  /** Of pieces, it takes a fraction of the time of a `TextDecoder`, and says the same, but for the mark. */
+  readonly #text = new StringDecoder('utf8');
+  #hasBegun = false;
   readonly #decoder: StreamDecoder;
   #decodedBytes = 0;
   #events: EventReader | undefined;
@@ -28,6 +34,8 @@ export class BodyReader {
   #keptCharacters = 0;
   /** Text before it is known what it is, and all of it where it is no stream. */
   #plain = '';
+  /** What that is, once somebody has asked. */
+  #value: unknown;
   #isSettled = false;
   /** Nothing more is read. */
   #isStopped = false;
@@ -52,7 +60,7 @@ export class BodyReader {
   async end(): Promise<void> {
     await this.#decoder.end();
     this.#attempt(() => {
-      this.#read(this.#text.decode());
+      this.#read(this.#text.end());
       this.#settle();
       this.#events?.end();
     });
@@ -60,10 +68,15 @@ export class BodyReader {
     if (this.#fault !== undefined) throw this.#fault.error;
   }
 
-  /** Each event's JSON for a stream; the JSON of anything else, its text where it is none; undefined if it was too much. */
+  /**
+   * Each event's JSON for a stream; the JSON of anything else, its text where it is none; undefined if it was too much.
+   * Ask once it has ended.
+   */
   get content(): unknown {
     if (this.#events !== undefined) return this.#kept;
-    return this.truncated ? undefined : parseJson(this.#plain);
+    if (this.truncated) return undefined;
+    this.#value ??= parseJson(this.#plain);
+    return this.#value;
   }
 
   get isStream(): boolean {
@@ -74,7 +87,7 @@ export class BodyReader {
     if (this.#isStopped) return;
     this.#decodedBytes += chunk.length;
     if (this.#decodedBytes > (this.isStream ? STREAM_LIMIT_BYTES : DECODED_LIMIT_BYTES)) this.#stop();
-    else this.#attempt(() => this.#read(this.#text.decode(chunk, { stream: true })));
+    else this.#attempt(() => this.#read(this.#text.write(chunk as Buffer)));
   }
 
   #attempt(read: () => void): void {
@@ -92,7 +105,10 @@ export class BodyReader {
     this.#decoder.stop();
   }
 
-  #read(text: string): void {
+  #read(piece: string): void {
+    if (piece === '') return;
+    const text = !this.#hasBegun && piece.startsWith(BYTE_ORDER_MARK) ? piece.slice(1) : piece;
+    this.#hasBegun = true;
     if (this.#events !== undefined) {
       this.#events.feed(text);
       return;

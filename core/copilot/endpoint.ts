@@ -14,28 +14,26 @@ export interface NoUse {
 }
 
 /** By path, since hosts differ by plan and site. What is not here (telemetry, tokens, …) is nothing of the model's. */
-const ENDPOINTS: readonly ((Endpoint | NoUse) & { readonly path: RegExp })[] = [
+const ENDPOINTS: readonly (readonly [path: RegExp, Endpoint | NoUse])[] = [
   // Ghost text, and the panel with ten of it.
-  { path: /\/v1\/engines\/[^/]+\/completions$/, endpoint: 'completions', kind: 'completions' },
+  [/\/v1\/engines\/[^/]+\/completions$/, { endpoint: 'completions', kind: 'completions' }],
   // OpenAI's chat completions. On the proxy's host, edits are applied by it as well.
-  { path: /\/chat\/completions$/, endpoint: 'chat', kind: 'chat' },
+  [/\/chat\/completions$/, { endpoint: 'chat', kind: 'chat' }],
   // OpenAI's responses, over HTTP and WebSocket.
-  { path: /(^|\/v1)\/responses$/, endpoint: 'responses', kind: 'chat' },
+  [/(^|\/v1)\/responses$/, { endpoint: 'responses', kind: 'chat' }],
   // Anthropic's messages.
-  { path: /\/v1\/messages$/, endpoint: 'messages', kind: 'chat' },
+  [/\/v1\/messages$/, { endpoint: 'messages', kind: 'chat' }],
   // Copilot's extensions, which answer as chat completions do.
-  { path: /^\/agents\/[^/]+/, endpoint: 'agents', kind: 'chat' },
-  { path: /^(\/v1)?\/embeddings(\/models)?$/, endpoint: 'embeddings', kind: 'none' },
-  { path: /^(\/v1)?\/models(\/|$)/, endpoint: 'models', kind: 'none' },
+  [/^\/agents\/[^/]+/, { endpoint: 'agents', kind: 'chat' }],
+  [/^(\/v1)?\/embeddings(\/models)?$/, { endpoint: 'embeddings', kind: 'none' }],
+  [/^(\/v1)?\/models(\/|$)/, { endpoint: 'models', kind: 'none' }],
 ];
 
 /** What a request asks of Copilot, whether that is a use of it or none; undefined if it is not known. */
 export function recognize(path: string): Endpoint | NoUse | undefined {
-  const [pathname = ''] = path.split('?');
-  const row = ENDPOINTS.find((each) => each.path.test(pathname));
-  if (row === undefined) return undefined;
-  const { path: _path, ...known } = row;
-  return known;
+  const query = path.indexOf('?');
+  const pathname = query === -1 ? path : path.slice(0, query);
+  return ENDPOINTS.find(([pattern]) => pattern.test(pathname))?.[1];
 }
 
 /** What a request asks of Copilot; undefined if it is no use of it. `path` may have a query. */

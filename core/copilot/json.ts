@@ -49,8 +49,7 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 function isDeep(text: string): boolean {
-  // Each level takes two characters.
-  if (text.length <= 2 * MAX_JSON_DEPTH) return false;
+  if (!hasManyOpenings(text)) return false;
   let depth = 0;
   let isInString = false;
   for (let i = 0; i < text.length; i++) {
@@ -62,6 +61,18 @@ function isDeep(text: string): boolean {
       depth += 1;
       if (depth > MAX_JSON_DEPTH) return true;
     } else if (code === 0x5d || code === 0x7d) depth -= 1;
+  }
+  return false;
+}
+
+/** So many, within texts or without, that it could be deep. Most JSON has fewer, which is found out many times as fast. */
+function hasManyOpenings(text: string): boolean {
+  let many = 0;
+  for (const opening of ['{', '[']) {
+    for (let i = text.indexOf(opening); i !== -1; i = text.indexOf(opening, i + 1)) {
+      many += 1;
+      if (many > MAX_JSON_DEPTH) return true;
+    }
   }
   return false;
 }

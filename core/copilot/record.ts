@@ -152,9 +152,8 @@ function recordedHeaders(headers: HeaderList, machine?: string): Record<string, 
     const name = written.toLowerCase();
     if (!RECORDED_HEADERS.has(name)) continue;
     const before = recorded[name];
-    recorded[name] = before === undefined ? value : `${before}, ${value}`;
+    recorded[name] = redact(before === undefined ? value : `${before}, ${value}`);
   }
-  if (recorded['vscode-machineid'] !== undefined) recorded['vscode-machineid'] = machine ?? '';
-  for (const name in recorded) recorded[name] = redact(recorded[name] as string);
+  if (recorded['vscode-machineid'] !== undefined) recorded['vscode-machineid'] = redact(machine ?? '');
   return recorded;
 }
