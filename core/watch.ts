@@ -6,8 +6,8 @@ import { Looks, type Stamps } from './stamps.ts';
 const SETTLE_MS = 40;
 
 /**
- * How often files are looked at, events or not: file systems do not tell of everything (a replaced folder, a mount from
- * elsewhere, more than the system's limit of watches).
+ * How often files are looked at, events or not: file systems do not tell of everything (a mount from elsewhere, more than
+ * the system's limit of watches), and folders are not listened to (a file that is new, or a folder that is replaced).
  */
 const LOOK_INTERVAL_MS = 500;
 
@@ -39,7 +39,8 @@ export class Watcher {
   /** Begins to watch. It takes some time, which a start can do without. */
   begin(): void {
     if (this.#mode === 'off' || this.#isClosed) return;
-    if (this.#mode === 'events') this.#events = this.#listen().add([...this.#watched.values()].flatMap(pathsFor));
+    if (this.#mode === 'events')
+      this.#events = this.#listen().add([...this.#watched.values()].flatMap(({ paths }) => [...paths]));
     this.#looking = setInterval(() => void this.#look(), LOOK_INTERVAL_MS);
   }
 
@@ -48,7 +49,7 @@ export class Watcher {
     // chokidar would open again what has been closed.
     if (this.#mode === 'off' || this.#isClosed) return;
     this.#watched.set(id, stamps);
-    this.#events?.add(pathsFor(stamps));
+    this.#events?.add([...stamps.paths]);
   }
 
   delete(id: string): void {
@@ -65,11 +66,10 @@ export class Watcher {
   }
 
   #listen(): FSWatcher {
-    const concerns = (file: string) => [...this.#watched.values()].some((stamps) => stamps.concern(path.resolve(file)));
     const events = watch([], {
       ignoreInitial: true,
-      depth: 0,
-      ignored: (file, stats) => stats?.isFile() === true && !concerns(file),
+      // Of a folder, chokidar reads all again whenever anything in it is written to, such as what a console goes to.
+      ignored: (_path, stats) => stats?.isDirectory() === true,
     });
     events.on('all', (_event, file) => {
       for (const [id, stamps] of this.#watched) if (stamps.concern(path.resolve(file))) this.#stir(id);
@@ -83,7 +83,7 @@ export class Watcher {
     for (const [id, stamps] of [...this.#watched]) {
       if (!(await stamps.differ(looks)) || this.#settling.has(id) || this.#watched.get(id) !== stamps) continue;
       // No event has told of it: what was watched may not be what lies there now.
-      const paths = pathsFor(stamps);
+      const paths = [...stamps.paths];
       this.#events?.unwatch(paths).add(paths);
       this.#stir(id);
     }
@@ -102,9 +102,4 @@ export class Watcher {
     const stamps = this.#watched.get(id);
     if ((await stamps?.renew()) && this.#watched.get(id) === stamps) this.#onChange(id);
   }
-}
-
-/** Folders, not inodes, so that files may be replaced; and files by name, which are else ignored in folders watched before. */
-function pathsFor({ paths }: Stamps): string[] {
-  return [...new Set([...[...paths].map((file) => path.dirname(file)), ...paths])];
 }

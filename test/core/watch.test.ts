@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it, mock } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -54,6 +54,19 @@ describe('the watcher', () => {
     await start('events');
     writeFileSync(at('two.ts'), 'saved');
     await tells('both');
+  });
+
+  it('has no work with a file beside its own that is written to again and again', async () => {
+    for (let i = 0; i < 500; i++) writeFileSync(at(`beside-${i}.txt`), '');
+    await start('events');
+    const { user, system } = process.cpuUsage();
+    for (let i = 0; i < 100; i++) {
+      appendFileSync(at('console.txt'), 'a line\n');
+      await sleep(10);
+    }
+    const used = process.cpuUsage({ user, system });
+    const usedMs = (used.user + used.system) / 1_000;
+    assert.ok(usedMs < 200, `${usedMs} ms of CPU`);
   });
 
   it('is told by events again of what lies in a folder that was replaced', async () => {
