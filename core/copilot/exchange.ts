@@ -42,22 +42,17 @@ const EXCHANGE = {
 };
 
 /** An exchange as addons get it. */
-export function exchangeOf({
-  flow,
-  endpoint: { endpoint, kind },
-  asked,
-  answer,
-  request,
-  ...found
-}: Findings): CopilotExchange {
+export function exchangeOf(found: Findings): CopilotExchange {
+  const { flow, asked, answer, request, initiator, status, startMs, endMs, firstTokenMs } = found;
+  const { endpoint, kind } = found.endpoint;
   const { client, metadata, response } = flow;
   const { headers, path } = flow.request;
   const { choices } = answer;
-  const { initiator, status, startMs, endMs, firstTokenMs } = found;
+  const { editor, plugin, surface } = clientOf(headers);
   const outcome = outcomeOf(answer, found);
   const model = named(asked.model) ?? named(engineOf(path));
   const told = named(textAt(request, 'extra', 'language'));
-  const language = told ?? named(languageOf({ ...asked, choices })) ?? 'unknown';
+  const language = told ?? named(languageOf({ choices, words: asked.words, files: asked.files })) ?? 'unknown';
   const tokens = status === undefined ? NO_TOKENS : tokensOf(endpoint, request, answer, choices);
   const data: Omit<CopilotExchange, 'count'> = {
     id: found.id,
@@ -69,7 +64,9 @@ export function exchangeOf({
     endpoint,
     kind,
     transport: found.transport,
-    ...clientOf(headers),
+    editor,
+    plugin,
+    surface,
     language,
     languageInferred: told === undefined && language !== 'unknown',
     model,

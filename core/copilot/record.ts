@@ -78,7 +78,7 @@ export function recordOf(exchange: CopilotExchange, flow: Flow, wantsContent = t
   const { request, response } = flow;
   const [url = ''] = request.url.split('?');
   const isWhole = wantsContent && keep === 'all';
-  const insight = insightOf(exchange);
+  const insight: UsageRecord['insight'] = insightOf(exchange);
   return {
     'proxy-authorization': user,
     timestamp: isoMicros(Math.round(endMs * 1000)),
@@ -87,14 +87,14 @@ export function recordOf(exchange: CopilotExchange, flow: Flow, wantsContent = t
       url: redact(url),
       method: request.method,
       headers: recordedHeaders(request.headers, machine),
-      ...(isWhole && { content: exchange.request }),
+      content: isWhole ? exchange.request : undefined,
     },
     response: {
       status_code: exchange.status ?? null,
       headers: response === undefined ? {} : recordedHeaders(response.headers),
-      ...(isWhole && { content: exchange.response }),
+      content: isWhole ? exchange.response : undefined,
     },
-    insight: isWhole ? { ...insight, prompt, choices } : insight,
+    insight: isWhole ? Object.assign(insight, { prompt, choices }) : insight,
   };
 }
 
