@@ -114,6 +114,6 @@ function checked(name: string, value: string): string {
 }
 
 /** Compares a name as written with one in lower case. */
-function sameName(name: string, lower: string): boolean {
+export function sameName(name: string, lower: string): boolean {
   return name.length === lower.length && (name === lower || name.toLowerCase() === lower);
 }

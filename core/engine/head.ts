@@ -20,11 +20,16 @@ const HOP_BY_HOP = new Set([
 
 /** Takes out the fields that concern this connection only: the well-known ones, and those that `Connection` names. */
 export function dropHopByHop(headers: Headers): void {
+  headers.filter(isForAll(headers));
+}
+
+/** What tells the names, in lower case, of fields that are not of one connection only. */
+function isForAll(headers: Headers): (name: string) => boolean {
   const named = headers
     .get('connection')
     ?.split(',')
     .map((name) => name.trim().toLowerCase());
-  headers.filter((name) => !HOP_BY_HOP.has(name) && named?.includes(name) !== true);
+  return (name) => !HOP_BY_HOP.has(name) && named?.includes(name) !== true;
 }
 
 /**
@@ -33,10 +38,9 @@ export function dropHopByHop(headers: Headers): void {
  * answered here.
  */
 export function requestHeaders(received: readonly HeaderPair[], fallbackHost: string): Headers {
-  const plain = received.filter(([name]) => !name.startsWith(':'));
-  const headers = new Headers(plain);
-  dropHopByHop(headers);
-  headers.filter((name) => name !== 'proxy-authorization' && name !== 'expect');
+  const headers = new Headers(received);
+  const passes = isForAll(headers);
+  headers.filter((name) => passes(name) && name[0] !== ':' && name !== 'proxy-authorization' && name !== 'expect');
   if (!headers.has('host')) {
     const authority = received.find(([name]) => name === ':authority')?.[1] ?? fallbackHost;
     return joinCookies(new Headers([['host', authority], ...headers]));

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Client } from '../addon.ts';
 import type { HttpFlow, Target } from '../flow.ts';
 import type { FlowObserver } from '../flow-observer.ts';
-import type { HeaderPair } from '../headers.ts';
+import { type HeaderPair, sameName } from '../headers.ts';
 import { Cut } from './cut.ts';
 import type { NodeResponse } from './head.ts';
 import { SERVER_LIMITS } from './server-limits.ts';
@@ -42,15 +42,14 @@ export function assertClear(headers: readonly HeaderPair[]): void {
   const sizeBytes = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
   if (headers.length >= MAX_FIELDS || sizeBytes > SERVER_LIMITS.maxHeaderSize)
     throw Cut.request(431, 'HEAD_TOO_LARGE', 'The request head is too large.');
-  const hosts = headers.filter(([name]) => name.toLowerCase() === 'host');
+  const hosts = headers.filter(([name]) => sameName(name, 'host'));
   if (hosts.length > 1) throw Cut.request(400, 'BAD_REQUEST', 'That is no HTTP request.');
 }
 
 /** Whether a request carries a body (RFC 9112, section 6; RFC 9113, section 8.1). */
 export function hasBody({ stream, headers }: Incoming): boolean {
   if ('stream' in stream) return !(stream as Http2ServerRequest).stream.endAfterHeaders;
-  return headers.some(([name, value]) => {
-    const lower = name.toLowerCase();
-    return lower === 'transfer-encoding' || (lower === 'content-length' && value !== '0');
-  });
+  return headers.some(
+    ([name, value]) => sameName(name, 'transfer-encoding') || (sameName(name, 'content-length') && value !== '0'),
+  );
 }
