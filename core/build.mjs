@@ -29,10 +29,14 @@ const requireEsbuild = {
 };
 
 /**
- * What mockttp takes for things that it is never asked for here: passing requests on, and reading their bodies. Half of
- * what it is made of; they stay packages, and load when something of them is used.
+ * What mockttp takes for things that it is never asked for here: passing requests on, and reading their bodies; and for
+ * making a CA, which it is asked for once. More than half of what it is made of; they stay packages, and load when
+ * something of them is used.
  */
-const UNUSED_BY_MOCKTTP = [
+const RARE_IN_MOCKTTP = [
+  '@peculiar/asn1-schema',
+  '@peculiar/asn1-x509',
+  '@peculiar/x509',
   'common-tags',
   'fast-json-patch',
   'http-encoding',
@@ -46,7 +50,7 @@ const UNUSED_BY_MOCKTTP = [
 const loadWhenUsed = {
   name: 'load-when-used',
   setup(builder) {
-    const filter = new RegExp(`^(?:${UNUSED_BY_MOCKTTP.join('|')})$`);
+    const filter = new RegExp(`^(?:${RARE_IN_MOCKTTP.join('|')})$`);
     builder.onResolve({ filter }, ({ path: name, importer }) =>
       packageOf(importer)?.name === 'mockttp' ? { path: name, namespace: 'load-when-used' } : undefined,
     );

@@ -155,6 +155,7 @@ export class Master {
     const url = await this.#listen(listen);
     const addons = this.#host.chain.instances.map(({ name }) => name);
     this.#given.listens({ url, addons, caFile: ca.certFile, caCreated: ca.created });
+    this.#engine.warmUp().catch((error) => this.report(error));
     this.#watcher.set(configFile.path, configFile.stamps);
     this.#watcher.begin();
     await this.#host.start();

@@ -75,4 +75,14 @@ describe('what is built', () => {
       [],
     );
   });
+
+  it('has no client wait for what makes certificates until the proxy listens', () => {
+    const [run] = importsOf('cli.js', 'all').filter((file) => /^\.\/run-/.test(file)) as [string];
+    const packages = new Set([...withImports(run, 'static')].flatMap(packagesIn));
+    assert.ok(packages.has('mockttp') && packages.has('winston'));
+    assert.deepEqual(
+      [...packages].filter((name) => name.startsWith('@peculiar/')),
+      [],
+    );
+  });
 });
