@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import type { ChunkTransform, ChunkTransformResult } from '../addon.ts';
 import { errors } from '../errors.ts';
 import type { HttpMessage } from '../flow.ts';
+import { passedOn } from './young-garbage.ts';
 
 /** What a body is written to: an upstream request, or a client's response of HTTP/1 or 2. */
 export interface Sink {
@@ -49,6 +50,7 @@ function pass(source: Readable, sink: Sink, message: HttpMessage, firstByte?: ()
         firstByte?.();
       }
       message.body.push(chunk);
+      passedOn(chunk.length);
       if (!sink.write(chunk)) {
         source.pause();
         sink.once('drain', onDrain);
@@ -98,6 +100,7 @@ async function passTransformed(
 ): Promise<void> {
   for await (const piece of transformed(source, message, firstByte)) {
     message.body.push(piece);
+    passedOn(piece.length);
     if (!sink.write(piece)) await drained(sink);
   }
 }
