@@ -68,6 +68,29 @@ const loadWhenUsed = {
   },
 };
 
+/**
+ * How wide a text is on the console: what that goes by, in two versions, takes a tenth of a start to set up, and nobody
+ * asks but help.
+ *
+ * @type {import('esbuild').Plugin}
+ */
+const measureWhenAsked = {
+  name: 'measure-when-asked',
+  setup(builder) {
+    builder.onResolve({ filter: /^string-width$/ }, async ({ path: name, resolveDir, kind, pluginData }) => {
+      if (pluginData === 'itself') return undefined;
+      const { path: file } = await builder.resolve(name, { resolveDir, kind, pluginData: 'itself' });
+      return { path: path.relative(ROOT, file), namespace: 'measure-when-asked' };
+    });
+    builder.onLoad({ filter: /./, namespace: 'measure-when-asked' }, ({ path: file }) => ({
+      contents: `
+        const measure = () => require(${JSON.stringify(path.resolve(ROOT, file))}).default;
+        export default (...given) => measure()(...given);`,
+      resolveDir: ROOT,
+    }));
+  },
+};
+
 /** mockttp in a folder of its name, by which its words on the console are known: see `core/engine/mockttp.ts`. */
 const MOCKTTP = { 'mockttp/parts': 'core/engine/mockttp-parts.ts' };
 
@@ -104,7 +127,9 @@ function packageOf(file) {
 
 /** The licenses of all packages of which something is in the build: most want to be passed on with it. */
 function licensesOf({ outputs }) {
-  const files = new Set(Object.values(outputs).flatMap(({ inputs }) => Object.keys(inputs)));
+  const inputs = new Set(Object.values(outputs).flatMap((output) => Object.keys(output.inputs)));
+  // What has a namespace is written here.
+  const files = [...inputs].filter((input) => !/^[\w-]+:/.test(input));
   const packages = new Map();
   for (const file of files) {
     const found = packageOf(file);
@@ -136,6 +161,6 @@ const { metafile } = await build({
   sourcemap: true,
   metafile: true,
   logLevel: 'warning',
-  plugins: [mockttpApart, requireEsbuild, loadWhenUsed, packagesUnmapped],
+  plugins: [mockttpApart, requireEsbuild, loadWhenUsed, measureWhenAsked, packagesUnmapped],
 });
 writeFileSync(path.join(ROOT, 'dist/licenses.txt'), licensesOf(metafile));
