@@ -2,9 +2,9 @@ import type { CommandContext } from './addon.ts';
 import { confdirOf, type Flags } from './config.ts';
 import { codeOf, errors, InsightError, messageOf } from './errors.ts';
 import type { HostModules } from './evaluate.ts';
-import { prepare } from './master.ts';
 import { didYouMean } from './nearest.ts';
 import { resolveOptions } from './options.ts';
+import { prepare } from './prepare.ts';
 import { readAddons } from './read-addons.ts';
 import type { NamedAddon, ScriptSpec } from './script.ts';
 

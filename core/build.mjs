@@ -29,10 +29,14 @@ const requireEsbuild = {
 };
 
 /**
- * What mockttp takes for things that it is never asked for here: passing requests on, and reading their bodies. Half of
- * what it is made of; they stay packages, and load when something of them is used.
+ * What mockttp takes for things that it is never asked for here: passing requests on, and reading their bodies; and for
+ * making a CA, which it is asked for once. More than half of what it is made of; they stay packages, and load when
+ * something of them is used.
  */
-const UNUSED_BY_MOCKTTP = [
+const RARE_IN_MOCKTTP = [
+  '@peculiar/asn1-schema',
+  '@peculiar/asn1-x509',
+  '@peculiar/x509',
   'common-tags',
   'fast-json-patch',
   'http-encoding',
@@ -46,7 +50,7 @@ const UNUSED_BY_MOCKTTP = [
 const loadWhenUsed = {
   name: 'load-when-used',
   setup(builder) {
-    const filter = new RegExp(`^(?:${UNUSED_BY_MOCKTTP.join('|')})$`);
+    const filter = new RegExp(`^(?:${RARE_IN_MOCKTTP.join('|')})$`);
     builder.onResolve({ filter }, ({ path: name, importer }) =>
       packageOf(importer)?.name === 'mockttp' ? { path: name, namespace: 'load-when-used' } : undefined,
     );
@@ -60,6 +64,29 @@ const loadWhenUsed = {
     builder.onResolve({ filter: /^mockttp$/, namespace: 'load-when-used' }, ({ path: name }) => ({
       path: name,
       external: true,
+    }));
+  },
+};
+
+/**
+ * How wide a text is on the console: what that goes by, in two versions, takes a tenth of a start to set up, and nobody
+ * asks but help.
+ *
+ * @type {import('esbuild').Plugin}
+ */
+const measureWhenAsked = {
+  name: 'measure-when-asked',
+  setup(builder) {
+    builder.onResolve({ filter: /^string-width$/ }, async ({ path: name, resolveDir, kind, pluginData }) => {
+      if (pluginData === 'itself') return undefined;
+      const { path: file } = await builder.resolve(name, { resolveDir, kind, pluginData: 'itself' });
+      return { path: path.relative(ROOT, file), namespace: 'measure-when-asked' };
+    });
+    builder.onLoad({ filter: /./, namespace: 'measure-when-asked' }, ({ path: file }) => ({
+      contents: `
+        const measure = () => require(${JSON.stringify(path.resolve(ROOT, file))}).default;
+        export default (...given) => measure()(...given);`,
+      resolveDir: ROOT,
     }));
   },
 };
@@ -100,7 +127,9 @@ function packageOf(file) {
 
 /** The licenses of all packages of which something is in the build: most want to be passed on with it. */
 function licensesOf({ outputs }) {
-  const files = new Set(Object.values(outputs).flatMap(({ inputs }) => Object.keys(inputs)));
+  const inputs = new Set(Object.values(outputs).flatMap((output) => Object.keys(output.inputs)));
+  // What has a namespace is written here.
+  const files = [...inputs].filter((input) => !/^[\w-]+:/.test(input));
   const packages = new Map();
   for (const file of files) {
     const found = packageOf(file);
@@ -132,6 +161,6 @@ const { metafile } = await build({
   sourcemap: true,
   metafile: true,
   logLevel: 'warning',
-  plugins: [mockttpApart, requireEsbuild, loadWhenUsed, packagesUnmapped],
+  plugins: [mockttpApart, requireEsbuild, loadWhenUsed, measureWhenAsked, packagesUnmapped],
 });
 writeFileSync(path.join(ROOT, 'dist/licenses.txt'), licensesOf(metafile));

@@ -2,20 +2,20 @@ import { chmod, mkdir } from 'node:fs/promises';
 import type net from 'node:net';
 import type { Log } from './addon.ts';
 import type { Slot } from './chain.ts';
-import { ON_DISK, type ScriptSource, type Unbuilt } from './compile.ts';
-import { confdirOf, type FixedSettings, type Flags, type Settings, settle } from './config.ts';
-import { type ConfigFile, findConfig, readConfig } from './config-file.ts';
+import type { Unbuilt } from './compile.ts';
+import { confdirOf, type FixedSettings, type Settings, settle } from './config.ts';
+import { readConfig } from './config-file.ts';
 import { copilotObservers } from './copilot/observer.ts';
 import { describeFlow } from './dump.ts';
 import { loadCertificateAuthority } from './engine/ca.ts';
 import { Engine } from './engine/engine.ts';
 import { errors, messageOf } from './errors.ts';
-import type { HostModules } from './evaluate.ts';
 import type { HttpFlow } from './flow.ts';
 import { Host } from './host.ts';
 import { Loader } from './loader.ts';
 import type { ChildLog } from './log.ts';
 import { didYouMean } from './nearest.ts';
+import type { Prepared } from './prepare.ts';
 import { describePath } from './stack.ts';
 import { Watcher } from './watch.ts';
 import { ALONE, type ListenAddress, type Part } from './workers/part.ts';
@@ -23,11 +23,7 @@ import { ALONE, type ListenAddress, type Part } from './workers/part.ts';
 /** How long an addon's `load`, `configure`, `running` or `done` may take. */
 const LIFECYCLE_TIMEOUT_MS = 5_000;
 
-export interface MasterSettings {
-  readonly flags: Flags;
-  readonly settings: Settings;
-  readonly configFile: ConfigFile;
-  readonly modules: HostModules;
+export interface MasterSettings extends Prepared {
   readonly logs: ChildLog;
   readonly part?: Part;
   /** Told when it listens, before the addons are told that they are running. */
@@ -41,19 +37,6 @@ export interface Greeting {
   readonly caFile: string;
   /** The CA was made just now. */
   readonly caCreated: boolean;
-}
-
-/** Reads what is to be set, before there is a folder for logs. @throws InsightError */
-export async function prepare(
-  flags: Flags,
-  modules: HostModules,
-  config = findConfig(flags.config),
-  source: Pick<ScriptSource, 'compile'> = ON_DISK,
-): Promise<Pick<MasterSettings, 'flags' | 'settings' | 'configFile' | 'modules'>> {
-  // Stacks name the lines of TypeScript in what is loaded from now on: scripts. To read our own maps would take time.
-  process.setSourceMapsEnabled(true);
-  const configFile = await readConfig(config, modules, source);
-  return { flags, settings: settle(flags, configFile), configFile, modules };
 }
 
 /** Wires the host, its loader and the engine together; starts, changes and stops them. */
@@ -155,6 +138,7 @@ export class Master {
     const url = await this.#listen(listen);
     const addons = this.#host.chain.instances.map(({ name }) => name);
     this.#given.listens({ url, addons, caFile: ca.certFile, caCreated: ca.created });
+    this.#engine.warmUp().catch((error) => this.report(error));
     this.#watcher.set(configFile.path, configFile.stamps);
     this.#watcher.begin();
     await this.#host.start();

@@ -1,12 +1,13 @@
 import cluster from 'node:cluster';
+import { compile } from './compile.ts';
 import type { Flags } from './config.ts';
+import { findConfig } from './config-file.ts';
 import { describeOptions } from './describe-options.ts';
 import type { HostModules } from './evaluate.ts';
-import { type LogSettings, Logs } from './log.ts';
-import { greet, Master, type MasterSettings, makePrivateFolder, prepare } from './master.ts';
+import type { LogSettings, Logs } from './log.ts';
+import type { Master, MasterSettings } from './master.ts';
+import { prepare } from './prepare.ts';
 import { readAddons } from './read-addons.ts';
-import { Primary } from './workers/primary.ts';
-import { runWorker } from './workers/worker.ts';
 
 /** Whoever asks twice to stop does not want to wait. */
 const EXIT_IMPATIENT = 1;
@@ -25,10 +26,15 @@ export async function runProxy(
   // A file that may not grow (see ulimit -f) is an error for whoever writes it; Node would let the signal end the process.
   process.on('SIGXFSZ', () => {});
   if (cluster.isWorker) {
-    runWorker(flags, modules);
-    return;
+    const { runWorker } = await import('./workers/worker.ts');
+    return runWorker(flags, modules);
   }
-  const prepared = await prepare(flags, modules);
+  const config = findConfig(flags.config);
+  // In a process of its own, esbuild builds the config while this one loads what a proxy is made of.
+  const built = compile(config);
+  built.catch(() => {});
+  const { Logs, Master, Primary, greet, makePrivateFolder } = await loadProxy();
+  const prepared = await prepare(flags, modules, config, { compile: () => built });
   const { logs: dir } = prepared.settings.fixed;
   await makePrivateFolder('logs', dir);
   const logs = new Logs({ dir, level, color: process.stdout.isTTY === true && process.env.NO_COLOR === undefined });
@@ -46,6 +52,16 @@ export async function runProxy(
   const started = proxy.start();
   stopOnSignals(started, proxy, logs);
   await started;
+}
+
+/** What a proxy is made of: nine tenths of all that is built. */
+async function loadProxy() {
+  const [log, master, primary] = await Promise.all([
+    import('./log.ts'),
+    import('./master.ts'),
+    import('./workers/primary.ts'),
+  ]);
+  return { ...log, ...master, ...primary };
 }
 
 function stopOnSignals(started: Promise<void>, proxy: Pick<Master, 'stop'>, logs: Logs): void {

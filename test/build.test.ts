@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import path from 'node:path';
@@ -74,5 +75,34 @@ describe('what is built', () => {
       ['mockttp', 'winston', '@peculiar/x509'].filter((name) => packages.has(name)),
       [],
     );
+  });
+
+  it('has nobody wait for what makes certificates before the proxy listens', () => {
+    const having = new Set(files.filter((file) => packagesIn(file).some((name) => name.startsWith('@peculiar/'))));
+    assert.ok(having.size > 0);
+    const waiting = files.filter((file) =>
+      importsOf(file, 'static').some((imported) => having.has(path.join(path.dirname(file), imported))),
+    );
+    assert.deepEqual(waiting, []);
+  });
+
+  it('has nobody wait for the engine who gives a command of an addon', () => {
+    const [command] = importsOf('cli.js', 'all').filter((file) => /^\.\/addon-command-/.test(file)) as [string];
+    const packages = new Set([...withImports(command, 'static')].flatMap(packagesIn));
+    assert.ok(packages.has('zod'));
+    assert.deepEqual(
+      ['mockttp', 'winston', 'ws', 'chokidar'].filter((name) => packages.has(name)),
+      [],
+    );
+  });
+
+  it('sets up for nobody who does not ask for help what help is measured by', () => {
+    const failing = 'data:text/javascript,Intl.Segmenter = class { constructor() { throw new Error("measured"); } };';
+    const run = (...args: readonly string[]) =>
+      spawnSync(process.execPath, ['--import', failing, path.join(DIST, 'cli.js'), ...args], { encoding: 'utf8' });
+    const { stderr, status } = run('new');
+    assert.equal(status, 2, stderr);
+    assert.doesNotMatch(stderr, /measured/);
+    assert.match(run('--help').stderr, /measured/);
   });
 });

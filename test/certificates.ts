@@ -6,6 +6,9 @@ x509.cryptoProvider.set(webcrypto as never);
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const HOUR_MS = 3_600_000;
 
+/** WebCrypto's names of an algorithm and, where it has some, of its parameters. */
+type KeyAlgorithm = typeof ALGORITHM | { readonly name: 'Ed25519' };
+
 export interface KeyAndCertificate {
   /** PEM. */
   readonly key: string;
@@ -19,15 +22,15 @@ export interface Authority extends KeyAndCertificate {
   readonly keys: webcrypto.CryptoKeyPair;
 }
 
-/** A CA with an elliptic key. */
-export async function makeAuthority(commonName: string): Promise<Authority> {
+/** A CA with an elliptic key, unless another is asked for. */
+export async function makeAuthority(commonName: string, algorithm: KeyAlgorithm = ALGORITHM): Promise<Authority> {
   const name = `CN=${commonName}`;
-  const keys = await makeKeys();
+  const keys = await makeKeys(algorithm);
   const cert = await x509.X509CertificateGenerator.createSelfSigned({
     name,
     keys,
     ...VALID_NOW(),
-    signingAlgorithm: ALGORITHM,
+    signingAlgorithm: algorithm,
     extensions: [new x509.BasicConstraintsExtension(true, undefined, true)],
   });
   return { name, keys, key: await pemOf(keys.privateKey), cert: cert.toString('pem') };
@@ -74,6 +77,6 @@ async function pemOf(privateKey: webcrypto.CryptoKey): Promise<string> {
   return x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', privateKey), 'PRIVATE KEY');
 }
 
-async function makeKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return (await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
+async function makeKeys(algorithm: KeyAlgorithm = ALGORITHM): Promise<webcrypto.CryptoKeyPair> {
+  return (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
 }

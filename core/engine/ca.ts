@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
@@ -34,12 +34,30 @@ async function read(certFile: string, keyFile: string): Promise<{ cert: string; 
     const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
     const certificate = new X509Certificate(cert);
     if (!certificate.ca) throw new Error('ca.pem is no CA certificate');
-    if (!certificate.checkPrivateKey(createPrivateKey(key))) throw new Error('ca.key does not belong to ca.pem');
+    const privateKey = createPrivateKey(key);
+    if (!certificate.checkPrivateKey(privateKey)) throw new Error('ca.key does not belong to ca.pem');
+    signingAlgorithm(privateKey);
     if (new Date(certificate.validTo) < new Date()) throw new Error(`ca.pem has expired on ${certificate.validTo}`);
     return { cert, key };
   } catch (error) {
     throw errors.caUnreadable(path.dirname(certFile), error);
   }
+}
+
+/** WebCrypto's name for OpenSSL's of a curve, and the hash that belongs to it. */
+const CURVES: Partial<Record<string, { namedCurve: string; hash: string }>> = {
+  prime256v1: { namedCurve: 'P-256', hash: 'SHA-256' },
+  secp384r1: { namedCurve: 'P-384', hash: 'SHA-384' },
+  secp521r1: { namedCurve: 'P-521', hash: 'SHA-512' },
+};
+
+/** How WebCrypto signs with a CA's key. @throws when that is neither RSA nor of a curve of NIST's */
+export function signingAlgorithm({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject) {
+  if (asymmetricKeyType === 'rsa') return { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
+  const curve = CURVES[asymmetricKeyDetails?.namedCurve ?? ''];
+  if (curve === undefined)
+    throw new Error(`ca.key is of type ${asymmetricKeyType}; it has to be RSA, or of a curve of NIST's`);
+  return { name: 'ECDSA', ...curve };
 }
 
 /**

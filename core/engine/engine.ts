@@ -110,6 +110,11 @@ export class Engine {
     );
   }
 
+  /** Loads what the start has not waited for, lest the first client does. */
+  async warmUp(): Promise<void> {
+    await this.#interceptor?.warmUp();
+  }
+
   /** Takes a connection of a client that another process has accepted; nothing has been read from it. */
   take(socket: net.Socket): void {
     this.#frontDoor.take(socket);

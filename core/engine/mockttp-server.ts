@@ -60,27 +60,42 @@ export function takeRequests({ _httpServer, _http2Server }: ComboServer, listene
 
 const REQUEST_EVENTS = ['request', 'checkContinue', 'checkExpectation'] as const;
 
-/** Makes it a server as we want it, with our own end of TLS. */
-export function adapt(server: ComboServer, tlsServer: TlsServer): void {
-  endTls(server, tlsServer);
+/** Makes it a server as we want it, with our own end of TLS. Returns what has that made, unless it has been already. */
+export function adapt(server: ComboServer, makeTlsServer: MakeTlsServer): MakeTlsServer {
   speakHttp2(server._http2Server);
   limit(server._httpServer);
   refuseRubbish(server);
   refuseTunnels(server);
+  return endTls(server, makeTlsServer);
 }
 
+type MakeTlsServer = () => Promise<TlsServer>;
+
 /**
- * Has our server end TLS. mockttp's would make an RSA key for itself at each start, and keep a certificate for each name
- * for good.
+ * Has our server end TLS, which is made for the first that comes. mockttp's would make an RSA key for itself at each
+ * start, and keep a certificate for each name for good.
  */
-function endTls(server: ComboServer, ours: TlsServer): void {
+function endTls(server: ComboServer, makeTlsServer: MakeTlsServer): MakeTlsServer {
   const theirs = server._tlsServer;
-  theirs.removeAllListeners('connection').on('connection', (socket) => ours.emit('connection', socket));
-  ours.on('secureConnection', (socket) => {
-    server.tlsListener(socket);
-    theirs.emit('secureConnection', socket);
+  const join = (ours: TlsServer) =>
+    ours
+      .on('secureConnection', (socket) => {
+        server.tlsListener(socket);
+        theirs.emit('secureConnection', socket);
+      })
+      .on('tlsClientError', (error, socket) => theirs.emit('tlsClientError', error, socket));
+  let joined: Promise<TlsServer> | undefined;
+  const made = () => {
+    joined ??= makeTlsServer().then(join);
+    return joined;
+  };
+  theirs.removeAllListeners('connection').on('connection', (socket: net.Socket) => {
+    made().then(
+      (ours) => !socket.destroyed && ours.emit('connection', socket),
+      () => socket.destroy(),
+    );
   });
-  ours.on('tlsClientError', (error, socket) => theirs.emit('tlsClientError', error, socket));
+  return made;
 }
 
 /**

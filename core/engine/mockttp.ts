@@ -93,11 +93,13 @@ const peerOf = ({ remoteAddress, remotePort }: Peer): string => `${remoteAddress
 
 export class Interceptor {
   readonly #server: ComboServer;
+  readonly #makeTlsServer: () => Promise<unknown>;
   /** By the client's address. */
   readonly #tunnels = new Map<string, Tunnel>();
 
-  private constructor(server: ComboServer) {
+  private constructor(server: ComboServer, makeTlsServer: () => Promise<unknown>) {
     this.#server = server;
+    this.#makeTlsServer = makeTlsServer;
     server._httpServer.on('connection', (socket: net.Socket) => clearTimeout(this.#tunnels.get(peerOf(socket))?.late));
     server._http2Server.on('session', (session: ServerHttp2Session) => {
       clearTimeout(this.#tunnels.get(peerOf(session.socket))?.late);
@@ -112,16 +114,16 @@ export class Interceptor {
       recordTraffic: false,
       suggestChanges: false,
     });
-    const made = serverThatNeverListens(proxy);
+    const serverOf = serverThatNeverListens(proxy);
     await proxy.start(0);
-    const server = made();
+    const server = serverOf();
     takeRequests(server, (request, response) => {
       serve(request, response, handlers).catch((error) => {
         log.error(`a request cannot be served: ${messageOf(error)}`, error);
         request.destroy();
       });
     });
-    adapt(server, await makeTlsServer(ca));
+    const made = adapt(server, () => makeTlsServer(ca));
 
     const targets = new Targets(server._httpServer);
     const upgradeStep = new webSocketSteps.PassThroughWebSocketStep();
@@ -135,12 +137,17 @@ export class Interceptor {
       },
     });
     await proxy.setWebSocketRules({ matchers: [new matchers.WildcardMatcher()], steps: [upgradeStep] });
-    const interceptor = new Interceptor(server);
+    const interceptor = new Interceptor(server, made);
     // A handshake that fails has not got the tags of its socket yet.
     await proxy.on('tls-client-error', ({ remoteIpAddress, remotePort, failureCause }: TlsHandshakeFailure) => {
       interceptor.#tunnels.get(`${remoteIpAddress}:${remotePort}`)?.tlsFailed(failureCause);
     });
     return interceptor;
+  }
+
+  /** Makes what ends TLS, for which the first client in a tunnel would wait otherwise. */
+  async warmUp(): Promise<void> {
+    await this.#makeTlsServer();
   }
 
   /**

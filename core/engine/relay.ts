@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import type { ChunkTransform, ChunkTransformResult } from '../addon.ts';
 import { errors } from '../errors.ts';
 import type { HttpMessage } from '../flow.ts';
+import { passedOn } from './young-garbage.ts';
 
 /** What a body is written to: an upstream request, or a client's response of HTTP/1 or 2. */
 export interface Sink {
@@ -66,6 +67,7 @@ function pass(
         firstByte?.();
       }
       message.body.push(chunk);
+      passedOn(chunk.length);
       if (held === undefined) ALL_TOLD.then(writeHeld);
       else write(held);
       held = chunk;
@@ -135,6 +137,7 @@ async function passTransformed(
 ): Promise<undefined> {
   for await (const piece of transformed(source, message, firstByte)) {
     message.body.push(piece);
+    passedOn(piece.length);
     if (!sink.write(piece)) await drained(sink);
   }
 }

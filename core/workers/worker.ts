@@ -3,7 +3,8 @@ import type { Flags } from '../config.ts';
 import { errors } from '../errors.ts';
 import type { HostModules } from '../evaluate.ts';
 import { logTo } from '../log.ts';
-import { type Greeting, Master, prepare } from '../master.ts';
+import { type Greeting, Master } from '../master.ts';
+import { prepare } from '../prepare.ts';
 import { describePath } from '../stack.ts';
 import {
   type Builds,

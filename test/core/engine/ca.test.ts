@@ -31,6 +31,17 @@ describe('the certificate authority', () => {
     assert.equal((await loadCertificateAuthority(confdir)).cert, cert);
   });
 
+  it('is refused with a key that cannot sign what clients accept', async () => {
+    const { cert, key } = await makeAuthority('Edwards CA', { name: 'Ed25519' });
+    await loadCertificateAuthority(confdir);
+    writeFileSync(path.join(confdir, 'ca.pem'), cert);
+    writeFileSync(path.join(confdir, 'ca.key'), key);
+    await assert.rejects(loadCertificateAuthority(confdir), {
+      code: 'caUnreadable',
+      message: /ca\.key is of type ed25519; it has to be RSA, or of a curve of NIST's/,
+    });
+  });
+
   for (const [what, file, text] of [
     ['a certificate that is none', 'ca.pem', 'nonsense'],
     ['an empty key', 'ca.key', ''],

@@ -136,7 +136,7 @@ describe('mockttp, as we use it', { concurrency: true, timeout: PATIENCE_MS * 3 
 
   it('has nothing but listeners of that server for `connect` and `clientError`', async (t) => {
     if (server?._httpServer === undefined) return t.skip('there is no server');
-    adapt(server, await makeTlsServer(ca));
+    adapt(server, () => makeTlsServer(ca));
     for (const [each, event] of [
       [server._httpServer, 'connect'],
       [server._http2Server, 'connect'],
