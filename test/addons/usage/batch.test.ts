@@ -33,7 +33,7 @@ describe('a batch of files', () => {
   };
   const journals = () => (existsSync(path.join(logs, 'journal')) ? readdirSync(path.join(logs, 'journal')) : []);
   /** Counts how often files are forced to the disk, and fails it on demand. */
-  const counting = (fdatasync?: () => void) => {
+  const counting = (fdatasync = fs.fdatasyncSync) => {
     const counts = {
       fdatasync: mock.method(fs, 'fdatasyncSync', fdatasync),
       fsync: mock.method(fs, 'fsyncSync'),

@@ -52,6 +52,16 @@ describe('a journal of records', () => {
     await journal.close();
   });
 
+  it('is followed by another when somebody has deleted it', { skip: process.platform === 'win32' }, async () => {
+    append();
+    const [first] = journals();
+    rmSync(path.join(logs, 'journal'), { recursive: true });
+    assert.ok(append());
+    assert.equal(journals().length, 1);
+    assert.notEqual(journals()[0], first);
+    await journal.close();
+  });
+
   it('is gone when it is old, whether records come or not', async () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     append();
