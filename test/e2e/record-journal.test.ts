@@ -120,17 +120,24 @@ describe('the journal of records', () => {
     const chatting = Array.from({ length: 4 }, async () => {
       for (; !isOver; asked++) await chat(proxy, 1);
     });
-    for (let save = 0; save < 3; save++) {
+    const someMore = () => {
       const before = asked;
-      await eventually('some more', () => asked > before + 10);
+      return eventually('some more', () => asked > before + 10);
+    };
+    for (let save = 0; save < 3; save++) {
+      await someMore();
       const since = proxy.output.length;
       appendFileSync(proxy.path('own/usage.ts'), '\n// saved\n');
       await proxy.said(/own\/usage\.ts reloaded/, since);
     }
+    await someMore();
     isOver = true;
     await Promise.all(chatting);
     await proxy.recorded(asked);
-    await eventually('one journal is left, that of the last version', () => journals(proxy).length === 1);
+    await eventually(
+      () => `one journal, that of the last version; there are ${journals(proxy)}`,
+      () => journals(proxy).length === 1,
+    );
     assert.equal(await proxy.stop({ keep: true }), 0);
     assert.equal(proxy.records().size, asked);
     assert.deepEqual(journals(proxy), []);
