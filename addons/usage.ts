@@ -17,6 +17,7 @@ import {
 import { firstState, type UsageContext } from './usage/context.ts';
 import { options } from './usage/options.ts';
 import { pruneCommand } from './usage/prune-command.ts';
+import { recoverOnce } from './usage/recovery.ts';
 import { lookAfter } from './usage/upkeep.ts';
 import { beginWriting, enqueue, enqueueAndWait, finishWriting } from './usage/writing.ts';
 
@@ -25,6 +26,9 @@ export default defineAddon({
   options,
   state: firstState,
   commands: { prune: pruneCommand },
+
+  // Before any addon behind reads records, and there is a journal of this process.
+  load: recoverOnce,
 
   running(ctx) {
     beginWriting(ctx);

@@ -19,6 +19,8 @@ export interface State {
   syncing: Promise<void> | undefined;
   /** The file that is being packed: nothing is to be appended to it. */
   packing: string | undefined;
+  /** Journals that an earlier process has left have been looked for. */
+  isRecovered: boolean;
   /** When old files were looked after last, and by which options. */
   lookedAfter: string;
 }
@@ -36,6 +38,7 @@ export function firstState(): State {
     unsynced: new Set(),
     syncing: undefined,
     packing: undefined,
+    isRecovered: false,
     lookedAfter: '',
   };
 }

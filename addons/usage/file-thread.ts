@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
 /** A file that is to be there whole or not at all. */
@@ -12,6 +14,14 @@ export interface WholeFile {
 export interface Batch {
   readonly files: readonly { readonly file: string; readonly isSynced: boolean; readonly length: number }[];
   readonly content: Uint8Array<ArrayBuffer>;
+}
+
+/** Where the journal of a thread belongs. */
+export interface JournalPlace {
+  /** The folder for logs: all files are to be below it. */
+  readonly logs: string;
+  /** The number of the worker. */
+  readonly worker: number;
 }
 
 /** Of each file, in order. */
@@ -35,7 +45,14 @@ export class FileThread {
   #waiting: Job[] = [];
   #underWay: Job[] = [];
   #worker: Worker | undefined;
+  /** That of the files under way: another may have been begun since. */
+  #writer: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
+  readonly #place: JournalPlace;
+
+  constructor(place: JournalPlace) {
+    this.#place = place;
+  }
 
   /** @throws the system's error; nothing is there then */
   write(whole: WholeFile): Promise<void> {
@@ -43,6 +60,18 @@ export class FileThread {
       this.#waiting.push({ ...whole, resolve, reject });
       if (this.#waiting.length === 1) setTimeout(() => this.#next(), GATHER_MS);
     });
+  }
+
+  /**
+   * Ends the thread, once all that it has written is on the disk without its journal, or after `limitMs`; the journal
+   * waits for the next start then. What is written later gets another thread.
+   */
+  async end(limitMs: number): Promise<void> {
+    const worker = this.#letGo();
+    if (worker === undefined) return;
+    worker.ref();
+    await Promise.race([once(worker, 'exit'), sleep(limitMs, undefined, { ref: false })]).catch(() => {});
+    worker.unref();
   }
 
   #next(): void {
@@ -53,17 +82,21 @@ export class FileThread {
     clearTimeout(this.#idle);
     this.#worker ??= this.#begin();
     this.#worker.ref();
+    this.#writer = this.#worker;
     const batch = batchOf(jobs);
     this.#worker.postMessage(batch, [batch.content.buffer]);
   }
 
   #begin(): Worker {
-    const worker = new Worker(new URL('./file-worker.mjs', import.meta.url), { execArgv: [] });
+    const worker = new Worker(new URL('./file-worker.mjs', import.meta.url), {
+      execArgv: [],
+      workerData: this.#place,
+    });
     worker.on('message', (outcomes: readonly Outcome[]) => this.#settle(outcomes));
     const lost = (error: Error) => {
-      if (this.#worker !== worker) return;
-      this.#worker = undefined;
-      this.#settle(this.#underWay.map(() => ({ message: error.message, code: undefined })));
+      if (this.#worker === worker) this.#worker = undefined;
+      if (this.#writer === worker)
+        this.#settle(this.#underWay.map(() => ({ message: error.message, code: undefined })));
     };
     worker.on('error', lost);
     worker.on('exit', (code) => lost(new Error(`the thread that writes records ended with ${code}`)));
@@ -73,6 +106,7 @@ export class FileThread {
   #settle(outcomes: readonly Outcome[]): void {
     const jobs = this.#underWay;
     this.#underWay = [];
+    this.#writer = undefined;
     for (const [i, { resolve, reject }] of jobs.entries()) {
       const failure = outcomes[i];
       if (failure === undefined) resolve();
@@ -80,14 +114,17 @@ export class FileThread {
     }
     // An idle one is no reason for the process to go on.
     this.#worker?.unref();
-    this.#idle = setTimeout(() => this.#end(), THREAD_IDLE_MS).unref();
+    this.#idle = setTimeout(() => this.#letGo(), THREAD_IDLE_MS).unref();
     this.#next();
   }
 
-  #end(): void {
+  /** It ends by itself, in order. */
+  #letGo(): Worker | undefined {
+    clearTimeout(this.#idle);
     const worker = this.#worker;
     this.#worker = undefined;
-    void worker?.terminate();
+    worker?.postMessage('end');
+    return worker;
   }
 }
 

@@ -29,7 +29,19 @@ export interface SinkSettings {
   isClosed(file: string): boolean;
 }
 
-const files = new FileThread();
+/** By the folder for logs. */
+const threads = new Map<string, FileThread>();
+
+function threadFor({ logs, worker }: Pick<SinkSettings, 'logs' | 'worker'>): FileThread {
+  const thread = threads.get(logs) ?? new FileThread({ logs, worker: worker.number });
+  threads.set(logs, thread);
+  return thread;
+}
+
+/** Ends the thread for files there, in order. It may take so long. */
+export async function endThread(logs: string, limitMs: number): Promise<void> {
+  await threads.get(logs)?.end(limitMs);
+}
 
 export function sinks({ logs, ...lines }: SinkSettings): Record<Item['format'], Sink> {
   return {
@@ -38,7 +50,7 @@ export function sinks({ logs, ...lines }: SinkSettings): Record<Item['format'], 
       async write(items, isSynced) {
         const [{ folder, name, bytes }] = items as [Item];
         const file = path.join(logs, folder, name);
-        await files.write({ file, bytes, isSynced });
+        await threadFor({ logs, worker: lines.worker }).write({ file, bytes, isSynced });
         return file;
       },
     },

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from 'insight-dump';
 import type { UsageContext } from './context.ts';
 import { type Item, put, retry, settle, take, waiting } from './queue.ts';
-import { byTarget, type Sink, sinks } from './sink.ts';
+import { byTarget, endThread, type Sink, sinks } from './sink.ts';
 
 const RETRY_PAUSE_MS = 1_000;
 /** What comes meanwhile waits no longer than that. */
@@ -15,6 +15,8 @@ const SYNC_INTERVAL_MS = 1_000;
 const MAX_WAIT_MS = 8_000;
 /** Each that is waited for holds its exchange in memory besides. */
 const MAX_WAITED_FOR = 1_000;
+/** An addon's end may take somewhat longer; what is not on the disk by then waits for the next start, in the journal. */
+const MAX_SETTLE_MS = 3_000;
 const MIB = 1024 * 1024;
 
 /** Takes a record; it is written soon. Where too many wait, one is lost, which is said when it begins. */
@@ -64,6 +66,7 @@ export async function finishWriting(ctx: UsageContext): Promise<void> {
   await state.writing;
   await state.syncing;
   await syncAll(ctx);
+  await endThread(ctx.paths.logs, MAX_SETTLE_MS);
   const { failed, dropped } = state.queue;
   if (failed.length > 0) log.error(`${failed.length} exchanges could not be recorded so far`);
   if (dropped > 0) log.warn(`${dropped} exchanges were not recorded since the proxy began: too many were waiting`);
