@@ -2,7 +2,17 @@
  * Lets many files be forced to the disk at once. They are written to a journal, which is, and to their places, which are
  * not; a journal is deleted when the system has written to their places all that is in it.
  */
-import { closeSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bootId, frameOf, headOf, journalFolder, journalName, readJournal } from './journal-format.mjs';
@@ -44,7 +54,7 @@ export class RecordJournal {
    * @returns whether they survive a loss of power from now on; where not, each has to be forced to the disk by itself
    */
   append(files) {
-    if (this.#current !== undefined && this.#current.bytes >= MAX_BYTES) this.#finish();
+    if (this.#current !== undefined && isOver(this.#current)) this.#finish();
     if (performance.now() < this.#retryAtMs || this.#finished.length >= MAX_SETTLING) return false;
     try {
       this.#current ??= this.#begin(path.dirname(files[0]?.file ?? this.#logs));
@@ -116,6 +126,15 @@ export class RecordJournal {
     for (const { file } of journals)
       for (const { name } of readJournal(readFileSync(file))?.files ?? []) yield path.join(this.#logs, name);
   }
+}
+
+/**
+ * It is large, or somebody has deleted it: what is written to it then is nowhere.
+ *
+ * @param {Journal} journal
+ */
+function isOver({ fd, bytes }) {
+  return bytes >= MAX_BYTES || fstatSync(fd).nlink === 0;
 }
 
 /**
