@@ -1,19 +1,19 @@
 /** Goes through the journals that were left behind, in a thread of its own, and tells what it has found. */
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { bootId, journalFolder, readJournal, readJournalName } from './journal-format.mjs';
 import { settle } from './settling.mjs';
 import { putInPlace, writeBeside } from './whole-file.mjs';
 
-const { logs, worker } = /** @type {import('./recovery.ts').LeftBehind} */ (workerData);
+const { logs, worker, names } = /** @type {import('./recovery.ts').LeftBehind & { names: string[] }} */ (workerData);
 const folder = journalFolder(logs);
 const boot = bootId();
 /** @type {import('./recovery.ts').Recovered} */
 const recovered = { rewritten: 0, unknown: [], failures: [] };
 
 const journals = [];
-for (const name of readdirSync(folder).sort()) {
+for (const name of names) {
   const of = readJournalName(name);
   if (of !== undefined && !isOurs(of.worker)) continue;
   const file = path.join(folder, name);

@@ -55,18 +55,20 @@ export async function recoverOnce({ state, paths, worker, log }: UsageContext): 
  * @throws when there is no thread to be had, or the folder cannot be read
  */
 export async function recover(left: LeftBehind): Promise<Recovered> {
-  const nothing = { rewritten: 0, unknown: [], failures: [] };
-  if (!(await hasEntries(path.join(left.logs, 'journal')))) return nothing;
-  const thread = new Worker(new URL('./recovery-worker.mjs', import.meta.url), { execArgv: [], workerData: left });
+  // What comes into the folder from now on is this process's.
+  const names = await namesIn(path.join(left.logs, 'journal'));
+  if (names.length === 0) return { rewritten: 0, unknown: [], failures: [] };
+  const workerData = { ...left, names };
+  const thread = new Worker(new URL('./recovery-worker.mjs', import.meta.url), { execArgv: [], workerData });
   const [recovered] = await once(thread, 'message');
   return recovered as Recovered;
 }
 
-async function hasEntries(folder: string): Promise<boolean> {
+async function namesIn(folder: string): Promise<string[]> {
   try {
-    return (await readdir(folder)).length > 0;
+    return (await readdir(folder)).sort();
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
-    return false;
+    return [];
   }
 }
