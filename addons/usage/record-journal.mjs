@@ -2,20 +2,10 @@
  * Lets many files be forced to the disk at once. They are written to a journal, which is, and to their places, which are
  * not; a journal is deleted when the system has written to their places all that is in it.
  */
-import {
-  closeSync,
-  fdatasyncSync,
-  fstatSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, fdatasyncSync, fstatSync, fsyncSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bootId, frameOf, headOf, journalFolder, journalName, readJournal } from './journal-format.mjs';
+import { bootId, frameOf, headOf, journalFolder, journalName } from './journal-format.mjs';
 import { settle } from './settling.mjs';
 import { FILE_MODE, FOLDER_MODE, writeAll } from './whole-file.mjs';
 
@@ -27,14 +17,14 @@ const MAX_SETTLING = 4;
 /** What did not work is not tried again at once. */
 const RETRY_PAUSE_MS = 30_000;
 
-/** @typedef {{ file: string, fd: number, bytes: number, folders: Set<string>, age: NodeJS.Timeout }} Journal */
+/** @typedef {{ file: string, fd: number, bytes: number, records: string[], age: NodeJS.Timeout }} Journal */
 
 export class RecordJournal {
   #logs;
   #worker;
   /** @type {Journal | undefined} */
   #current;
-  /** @type {Pick<Journal, 'file' | 'folders'>[]} */
+  /** @type {Pick<Journal, 'file' | 'records'>[]} */
   #finished = [];
   /** @type {Promise<void> | undefined} */
   #settling;
@@ -60,7 +50,7 @@ export class RecordJournal {
       this.#current ??= this.#begin(path.dirname(files[0]?.file ?? this.#logs));
       const frame = frameOf(files.map(({ file, bytes }) => ({ name: path.relative(this.#logs, file), bytes })));
       this.#current.bytes += frame.length;
-      for (const { file } of files) this.#current.folders.add(path.dirname(file));
+      for (const { file } of files) this.#current.records.push(file);
       writeAll(this.#current.fd, frame);
       fdatasyncSync(this.#current.fd);
       return true;
@@ -88,7 +78,7 @@ export class RecordJournal {
     const file = path.join(folder, journalName(this.#worker, process.pid));
     const fd = openSync(file, 'ax', FILE_MODE);
     const age = setTimeout(() => this.#finish(), MAX_AGE_MS).unref();
-    this.#current = { file, fd, bytes: 0, folders: new Set(), age };
+    this.#current = { file, fd, bytes: 0, records: [], age };
     writeAll(fd, headOf(bootId()));
     for (const each of [folder, this.#logs]) forceNames(each);
     return this.#current;
@@ -111,7 +101,7 @@ export class RecordJournal {
     while (this.#finished.length > 0) {
       const some = [...this.#finished];
       try {
-        await settle(new Set(some.flatMap(({ folders }) => [...folders])), () => this.#filesOf(some));
+        await settle(some.flatMap(({ records }) => records));
         for (const { file } of some) rmSync(file, { force: true });
         this.#finished.splice(0, some.length);
       } catch {
@@ -119,12 +109,6 @@ export class RecordJournal {
         await sleep(RETRY_PAUSE_MS, undefined, { signal: this.#end.signal, ref: false }).catch(() => {});
       }
     }
-  }
-
-  /** @param {readonly Pick<Journal, 'file'>[]} journals */
-  *#filesOf(journals) {
-    for (const { file } of journals)
-      for (const { name } of readJournal(readFileSync(file))?.files ?? []) yield path.join(this.#logs, name);
   }
 }
 

@@ -12,35 +12,46 @@ const boot = bootId();
 /** @type {import('./recovery.ts').Recovered} */
 const recovered = { rewritten: 0, unknown: [], failures: [] };
 
-const journals = [];
 for (const name of names) {
   const of = readJournalName(name);
-  if (of !== undefined && !isOurs(of.worker)) continue;
-  const file = path.join(folder, name);
-  const journal = of && readJournal(readFileSync(file));
-  if (of === undefined || journal === undefined) {
-    // A loss of power can leave a file whose bytes have not come to the disk.
-    if (of !== undefined && readFileSync(file).every((byte) => byte === 0)) rmSync(file, { force: true });
-    else if (worker.number === 1) recovered.unknown.push(name);
-  } else if (!isAlive(of.pid, journal.boot)) {
-    const files = journal.files.map(({ name, bytes }) => ({ file: path.join(logs, name), bytes }));
-    journals.push({ file, files: files.filter((each) => isBelow(logs, each.file)), boot: journal.boot });
-  }
+  if (of === undefined ? worker.number === 1 : isOurs(of.worker)) await lookAfter(name, of?.pid);
 }
-for (const journal of journals) {
-  // What the system has taken, it writes as long as it is not started anew; and what is missing has been deleted since.
-  const isSafe = journal.boot === boot && boot !== '-';
-  const failed = isSafe ? [] : journal.files.filter(({ file, bytes }) => !restore(file, bytes));
-  if (failed.length > 0) continue;
+parentPort?.postMessage(recovered);
+
+/**
+ * @param {string} name of what lies among the journals
+ * @param {number | undefined} pid of the process that wrote it; undefined for what is named as no journal is
+ */
+async function lookAfter(name, pid) {
+  const file = path.join(folder, name);
   try {
-    const folders = new Set(journal.files.map(({ file }) => path.dirname(file)));
-    await settle(folders, () => journal.files.map(({ file }) => file));
-    rmSync(journal.file, { force: true });
+    const bytes = pid === undefined ? undefined : readFileSync(file);
+    const journal = bytes && readJournal(bytes);
+    if (pid !== undefined && journal !== undefined) {
+      if (!isAlive(pid, journal.boot) && (await recover(journal))) rmSync(file, { force: true });
+    } else if (bytes?.every((byte) => byte === 0)) {
+      // So a loss of power leaves a file whose bytes have not come to the disk.
+      rmSync(file, { force: true });
+    } else recovered.unknown.push(name);
   } catch (error) {
     fail(error);
   }
 }
-parentPort?.postMessage(recovered);
+
+/**
+ * @param {{ boot: string, files: { name: string, bytes: Buffer }[] }} journal
+ * @returns whether all of it is on the disk
+ */
+async function recover(journal) {
+  const files = journal.files
+    .map(({ name, bytes }) => ({ file: path.join(logs, name), bytes }))
+    .filter(({ file }) => isBelow(logs, file));
+  // What the system has taken, it writes as long as it is not started anew; and what is missing has been deleted since.
+  const isSafe = journal.boot === boot && boot !== '-';
+  const failed = isSafe ? [] : files.filter(({ file, bytes }) => !restore(file, bytes));
+  await settle(files.map(({ file }) => file));
+  return failed.length === 0;
+}
 
 /**
  * Whether a journal is to be recovered here: this worker's, or one's that there is no more.

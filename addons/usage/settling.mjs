@@ -3,35 +3,48 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import path from 'node:path';
 
 /**
  * Has the system write all that it has of some files: at once, by coreutils' `sync -f`, which is one `syncfs(2)` for a
  * file system; or one by one, where there is no such command, or it fails. Files that are gone are passed over.
  *
- * @param {Iterable<string>} folders of the files
- * @param {() => Iterable<string>} files
+ * @param {readonly string[]} files
  * @throws when it is not certain that they are on the disk
  */
-export async function settle(folders, files) {
-  if (process.platform === 'linux' && (await syncFileSystems(onePerDisk(folders)))) return;
-  for (const file of files()) {
+export async function settle(files) {
+  if (process.platform === 'linux' && (await syncFileSystems(onePerDisk(files.map(path.dirname))))) return;
+  for (const file of files) {
     try {
       const handle = await open(file, 'r+');
       await handle.datasync().finally(() => handle.close());
     } catch (error) {
-      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ENOENT') throw error;
+      if (!isGone(error)) throw error;
     }
   }
 }
 
-/** @param {Iterable<string>} folders */
+/** @param {readonly string[]} folders */
 function onePerDisk(folders) {
   const disks = new Map();
-  for (const folder of folders) {
-    const stats = statSync(folder, { throwIfNoEntry: false });
-    if (stats !== undefined) disks.set(stats.dev, folder);
+  for (const folder of new Set(folders)) {
+    try {
+      disks.set(statSync(folder).dev, folder);
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
   }
   return [...disks.values()];
+}
+
+/**
+ * Whether somebody has deleted a file, or what is above it.
+ *
+ * @param {unknown} error
+ */
+function isGone(error) {
+  const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+  return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
 /**

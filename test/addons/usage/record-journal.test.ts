@@ -82,6 +82,19 @@ describe('a journal of records', () => {
     assert.deepEqual(journals(), []);
   });
 
+  for (const [searched, how] of [
+    [process.env.PATH, 'at once'],
+    ['', 'one by one'],
+  ])
+    it(`is gone as well when somebody has put a file in the place of a folder, and files are settled ${how}`, async () => {
+      process.env.PATH = searched;
+      append();
+      rmSync(path.join(logs, 'usage/alice'), { recursive: true });
+      makeFolder({ 'usage/alice': '' }, logs);
+      await journal.close();
+      assert.deepEqual(journals(), []);
+    });
+
   it('stays while a file of it cannot be forced to the disk', async () => {
     process.env.PATH = '';
     append();
