@@ -15,14 +15,14 @@ export interface Carrier {
 
 /** A request's header fields as HTTP/2 sends them (RFC 9113, section 8.3.1). */
 export function http2Fields({ method, path, target, headers }: RequestHead): Record<string, string | string[]> {
-  const { host, ...fields } = headers.toObject();
-  return {
-    ':method': method,
-    ':scheme': target.scheme,
-    ':authority': String(host),
-    ':path': path,
-    ...fields,
-  };
+  const fields = headers.toObject();
+  const { host } = fields;
+  delete fields.host;
+  fields[':method'] = method;
+  fields[':scheme'] = target.scheme;
+  fields[':authority'] = String(host);
+  fields[':path'] = path;
+  return fields;
 }
 
 /** A request over HTTP/2: one stream of a connection that it shares with others. */
