@@ -5,15 +5,20 @@ import { statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 
+/** So many are written one by one in no time, most of them by the system already. All of a disk may be much of others'. */
+const FEW = 256;
+
 /**
- * Has the system write all that it has of some files: at once, by coreutils' `sync -f`, which is one `syncfs(2)` for a
- * file system; or one by one, where there is no such command, or it fails. Files that are gone are passed over.
+ * Has the system write all that it has of some files: few of them one by one, and many at once, by coreutils' `sync -f`,
+ * which is one `syncfs(2)` for a file system, where there is such a command, and it does not fail. Files that are gone
+ * are passed over.
  *
  * @param {readonly string[]} files
  * @throws when it is not certain that they are on the disk
  */
 export async function settle(files) {
-  if (process.platform === 'linux' && (await syncFileSystems(onePerDisk(files.map(path.dirname))))) return;
+  const isMany = files.length > FEW && process.platform === 'linux';
+  if (isMany && (await syncFileSystems(onePerDisk(files.map(path.dirname))))) return;
   for (const file of files) {
     try {
       const handle = await open(file, 'r+');
