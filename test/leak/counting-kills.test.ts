@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { add, emptyDay, type Use, useOf } from '../../addons/metrics/day.ts';
 import { dayText } from '../../addons/metrics/day-text.ts';
@@ -11,6 +11,7 @@ import { journalDates, journalFile, readJournal } from '../../addons/metrics/jou
 import { rebuild } from '../../addons/metrics/rebuild.ts';
 import { readRecords } from '../../core/copilot/record-reader.ts';
 import { dateIn } from '../../core/time-zone.ts';
+import { buildInto } from '../built.ts';
 import { eventually, makeFolder } from '../proxy-process.ts';
 
 const EXCHANGES = 10_000;
@@ -29,9 +30,8 @@ class Counting {
   readonly #process: ChildProcess;
   #output = '';
 
-  constructor(logs: string, seed: number, many: number, addons = 'usage,metrics') {
-    const script = path.join(import.meta.dirname, '../counting-process.ts');
-    const args = ['--import', 'tsx', script, logs, String(seed), String(many), addons];
+  constructor(program: string, logs: string, seed: number, many: number, addons = 'usage,metrics') {
+    const args = [program, logs, String(seed), String(many), addons];
     this.#process = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#process.stdout?.on('data', (text) => {
       this.#output += text;
@@ -117,15 +117,20 @@ function withoutJournal(text: string): string {
 }
 
 describe('metrics of a process that is killed again and again', () => {
+  let program: string;
+  before(async () => {
+    [program] = (await buildInto('counting', ['counting-process.ts'])) as [string];
+  });
+
   it(`count each of ${EXCHANGES} exchanges once, and are counted from the records to the same byte`, async (t) => {
     const logs = folderFor(t);
     let seed = 1;
     for (; seed <= KILLS; seed++) {
-      const before = await journalBytes(logs);
-      const counting = new Counting(logs, seed, UNTIL_KILLED);
+      const bytes = await journalBytes(logs);
+      const counting = new Counting(program, logs, seed, UNTIL_KILLED);
       await eventually(
         'some to be counted',
-        async () => (await journalBytes(logs)) > before + 300 * LINE_BYTES,
+        async () => (await journalBytes(logs)) > bytes + 300 * LINE_BYTES,
         LIMIT_MS,
       );
       await sleep(100 * seed);
@@ -133,7 +138,7 @@ describe('metrics of a process that is killed again and again', () => {
       filesIn(logs);
     }
     const killed = (await journaled(logs)).length;
-    const last = new Counting(logs, seed, Math.max(MIN_AT_LAST, EXCHANGES - killed));
+    const last = new Counting(program, logs, seed, Math.max(MIN_AT_LAST, EXCHANGES - killed));
     await last.done();
     await eventually(
       'all that was recorded to be counted',
@@ -163,16 +168,16 @@ describe('metrics of a process that is killed again and again', () => {
   it('without records, are all that was in the journal when it was killed', async (t) => {
     const logs = folderFor(t);
     for (let seed = 1; seed <= 2; seed++) {
-      const before = await journalBytes(logs);
-      const counting = new Counting(logs, seed, UNTIL_KILLED, 'metrics');
+      const bytes = await journalBytes(logs);
+      const counting = new Counting(program, logs, seed, UNTIL_KILLED, 'metrics');
       await eventually(
         'some to be counted',
-        async () => (await journalBytes(logs)) > before + 50 * LINE_BYTES,
+        async () => (await journalBytes(logs)) > bytes + 50 * LINE_BYTES,
         LIMIT_MS,
       );
       await counting.kill();
       const expected = filesOf(await journaled(logs));
-      const settling = new Counting(logs, seed, 0, 'metrics');
+      const settling = new Counting(program, logs, seed, 0, 'metrics');
       await settling.done();
       await settling.stop();
       assert.deepEqual(filesIn(logs), expected);
