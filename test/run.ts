@@ -15,7 +15,7 @@ const FILE_TIMEOUT_MS = 120_000;
 /** In their order: the files in a folder, and how many of them run at once. */
 const PARTS = [
   // They wait more than they work.
-  { folder: '', atOnce: 6 },
+  { folder: '', atOnce: 5 },
   // Each keeps a processor busy.
   { folder: 'endurance', atOnce: 2 },
   // They measure what is left behind, or put load on, and have the machine for themselves.
