@@ -1,6 +1,6 @@
 /**
  * Records and counts random exchanges, and lives until its standard input ends, or it is killed. Run as a process of its
- * own: `counting-process.ts <folder for logs> <seed> <how many> [addons]`.
+ * own, built: `counting-process.mjs <folder for logs> <seed> <how many> [addons]`.
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';

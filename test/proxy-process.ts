@@ -181,15 +181,21 @@ export class ProxyProcess extends CliProcess {
     const hasCa = options.folder !== undefined && existsSync(path.join(options.folder, CA_FILE));
     const ca = isFirst || hasCa ? {} : await caFiles();
     const proxy = new ProxyProcess({ ...options, files: { ...files, ...ca } });
-    const listening = proxy.said(/on http:\/\/\S+:(\d+) with/, 0, START_LIMIT_MS);
-    const ended = proxy.ended.then((code) => {
-      throw new Error(`it ended with ${code}:\n${proxy.output}`);
+    let ending: Error | undefined;
+    void proxy.ended.then((code) => {
+      ending = new Error(`it ended with ${code}:\n${proxy.output}`);
     });
-    ended.catch(() => {});
-    const [, port] = await Promise.race([listening, ended]).catch(async (error) => {
-      await proxy.stop();
-      throw error;
-    });
+    const listening = () => {
+      const said = /on http:\/\/\S+:(\d+) with/.exec(proxy.output);
+      if (said === null && ending !== undefined) throw ending;
+      return said ?? undefined;
+    };
+    const [, port] = await eventually(() => `it to listen:\n${proxy.output}`, listening, START_LIMIT_MS).catch(
+      async (error) => {
+        await proxy.stop();
+        throw error;
+      },
+    );
     proxy.port = Number(port);
     return proxy;
   }

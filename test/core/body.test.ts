@@ -76,7 +76,10 @@ describe('a body', () => {
   });
 
   it('does not unpack into all of the memory', () => {
-    for (const wire of [zlib.gzipSync(Buffer.alloc(80_000_000)), zlib.brotliCompressSync(Buffer.alloc(80_000_000))]) {
+    const bomb = Buffer.alloc(80_000_000);
+    // Its best takes seconds.
+    const quick = { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } };
+    for (const wire of [zlib.gzipSync(bomb), zlib.brotliCompressSync(bomb, quick)]) {
       const encoding = wire[0] === 0x1f ? 'gzip' : 'br';
       const copy = body([wire], { encoding, limit: 1_000_000 });
       assert.equal(copy.bytes().length, 0);

@@ -20,12 +20,12 @@ describe('the examples', () => {
     });
 
     it(`${name} goes by the name of its file`, async () => {
-      const { default: addon } = (await import(exampleFile(name).href)) as { default: Addon };
+      const { default: addon } = (await import(`../../docs/examples/${name}.ts`)) as { default: Addon };
       assert.equal(addon.name, name);
     });
 
     it(`${name} describes each of its options`, async () => {
-      const { default: addon } = (await import(exampleFile(name).href)) as { default: Addon };
+      const { default: addon } = (await import(`../../docs/examples/${name}.ts`)) as { default: Addon };
       const { properties } = z.toJSONSchema(addon.options as unknown as z.ZodObject, { io: 'input' });
       const descriptions = Object.values(properties ?? {}).map(
         (each) => (each as { description?: string }).description,

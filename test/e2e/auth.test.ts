@@ -7,24 +7,18 @@ import { setStage } from '../stage.ts';
 
 const HOST = 'api.individual.githubcopilot.com';
 const CONNECT = [`CONNECT ${HOST}:443 HTTP/1.1`, `Host: ${HOST}:443`];
+const CONFIG = `import { defineConfig } from 'insight-dump';
+  export default defineConfig({
+    addons: [{ script: 'addons/auth.ts', required: true }],
+    options: { auth: { users: ['alice', 'bob', 'zoë', 'colon', 'given', 'empty'] } },
+  });`;
 
 describe('proxy authentication', () => {
   let fake: FakeCopilot;
   let proxy: ProxyProcess;
-  setStage(
-    {
-      config: `import { defineConfig } from 'insight-dump';
-        export default defineConfig({
-          addons: [{ script: 'addons/auth.ts', required: true }],
-          options: { auth: { users: ['alice', 'bob', 'zoë', 'colon', 'given', 'empty'] } },
-        });`,
-      files: {},
-    },
-    undefined,
-    (stage) => {
-      ({ fake, proxy } = stage);
-    },
-  );
+  setStage({ config: CONFIG }, undefined, (stage) => {
+    ({ fake, proxy } = stage);
+  });
 
   it('answers CONNECT without credentials with 407, and the upstream sees no connection', async () => {
     const before = fake.connections;
@@ -169,7 +163,10 @@ describe('proxy authentication', () => {
     }
   });
 
-  it('does not lock out an editor that tries a wrong password some twenty times', async () => {
+  it('does not lock out an editor that tries a wrong password some twenty times', async (t) => {
+    // The others have been wrong as well, from the same address.
+    const proxy = await ProxyProcess.start({ config: CONFIG, upstream: fake });
+    t.after(() => proxy.stop());
     for (let i = 0; i < 22; i++) {
       const connection = await RawConnection.open(proxy.port);
       await connection.ask(...CONNECT, `Proxy-Authorization: ${basic('alice', 'wrong')}`);

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { ask, openSession } from '../clients.ts';
 import { type FakeCopilot, SAMPLE_PIECES, startFakeCopilot } from '../fake-copilot.ts';
-import { eventually, ProxyProcess, type UsageRecord } from '../proxy-process.ts';
+import { eventually, type MetricsDay, ProxyProcess, type UsageRecord } from '../proxy-process.ts';
 import {
   API_HOST,
   CHAT_SUGGESTIONS,
@@ -19,10 +19,43 @@ import {
   PROXY_HOST,
   RESPONSES,
 } from '../requests.ts';
+import { type Stage, setStage } from '../stage.ts';
 
 const TEXT = SAMPLE_PIECES.join('');
 
-/** Each test has a proxy of its own, so that counts are its own. */
+/** Of one that is shared; each test has the next, so that records and counts are its own. */
+const USERS = Array.from({ length: 20 }, (_, i) => `user-${i}`);
+const unused = [...USERS];
+let shared: Stage;
+setStage({ args: USERS.flatMap((user) => ['--set', `auth.users=${user}`]) }, undefined, (stage) => {
+  shared = stage;
+});
+
+/** A user of the shared proxy of whom there is nothing yet. */
+interface Newcomer extends Stage {
+  readonly user: string;
+  /** Waits for so many records of the user. */
+  recorded(count: number): Promise<UsageRecord[]>;
+  /** The user's counts, once they satisfy `are`. */
+  counted(are: (counts: MetricsDay['usage'][string]) => boolean): Promise<MetricsDay['usage'][string]>;
+}
+
+async function withNewcomer(test: (newcomer: Newcomer) => Promise<void>, plan?: FakeCopilot['plan']): Promise<void> {
+  const user = unused.shift() ?? assert.fail('no user is left');
+  const { fake, proxy } = shared;
+  fake.plan = plan ?? (() => ({}));
+  const own = () => [...proxy.records().values()].filter((record) => record['proxy-authorization'] === user);
+  await test({
+    ...{ user, fake, proxy },
+    recorded: (count) => eventually(`${count} records of ${user}`, () => own().length >= count && own()),
+    counted: async (are) => {
+      const { usage } = await proxy.metrics((day) => day.usage[user] !== undefined && are(day.usage[user]));
+      return usage[user] ?? assert.fail();
+    },
+  });
+}
+
+/** A proxy that has counted nothing. */
 async function withProxy(
   test: (proxy: ProxyProcess, fake: FakeCopilot) => Promise<void>,
   plan?: FakeCopilot['plan'],
@@ -51,22 +84,22 @@ async function send(proxy: ProxyProcess, user: string, name: string) {
 
 describe('what the real language server sends', () => {
   it('is recorded for ghost text, with each choice by itself', () =>
-    withProxy(async (proxy) => {
-      await send(proxy, 'alice', GHOST);
-      const [record] = await proxy.recorded(1);
+    withNewcomer(async ({ user, proxy, recorded, counted }) => {
+      await send(proxy, user, GHOST);
+      const [record] = await recorded(1);
       assert.deepEqual(
         record?.insight.choices.map(({ text }) => text),
         [TEXT, SAMPLE_PIECES.map((piece) => `1${piece}`).join(''), SAMPLE_PIECES.map((piece) => `2${piece}`).join('')],
       );
       assert.deepEqual(record?.request.content, capture(GHOST).body);
-      const { usage } = await proxy.metrics((day) => day.total_completions_count === 1);
-      assert.deepEqual(usage.alice?.completions, { 'Harness-1.0.0': { python: 1 } });
+      const { completions } = await counted((counts) => counts.completions_count === 1);
+      assert.deepEqual(completions, { 'Harness-1.0.0': { python: 1 } });
     }));
 
   it('is one turn for a question and the suggestions that are asked for with it, and none for a commit message', () =>
-    withProxy(async (proxy) => {
-      for (const name of [PANEL, CHAT_TURN, CHAT_SUGGESTIONS, GIT_COMMIT]) await send(proxy, 'bob', name);
-      const records = await proxy.recorded(4);
+    withNewcomer(async ({ user, proxy, recorded, counted }) => {
+      for (const name of [PANEL, CHAT_TURN, CHAT_SUGGESTIONS, GIT_COMMIT]) await send(proxy, user, name);
+      const records = await recorded(4);
       assert.equal(records.find(({ insight }) => insight.kind === 'completions')?.insight.choices.length, 10);
       assert.deepEqual(records.map(({ insight }) => insight.counted.as).sort(), [
         'background',
@@ -74,16 +107,16 @@ describe('what the real language server sends', () => {
         'completion',
         'turn',
       ]);
-      const { usage } = await proxy.metrics((day) => day.total_completions_count + day.total_chat_turns === 2);
-      assert.deepEqual([usage.bob?.chat_turns, usage.bob?.completions_count], [1, 1]);
+      const counts = await counted(({ completions_count, chat_turns }) => completions_count + chat_turns === 2);
+      assert.deepEqual([counts.chat_turns, counts.completions_count], [1, 1]);
     }));
 
   it('is a turn each over responses and messages', () =>
-    withProxy(async (proxy) => {
-      for (const name of [RESPONSES, MESSAGES]) await send(proxy, 'alice', name);
-      const records = await proxy.recorded(2);
+    withNewcomer(async ({ user, proxy, recorded, counted }) => {
+      for (const name of [RESPONSES, MESSAGES]) await send(proxy, user, name);
+      const records = await recorded(2);
       assert.deepEqual(records.map(({ insight }) => insight.endpoint).sort(), ['messages', 'responses']);
-      assert.equal((await proxy.metrics((day) => day.total_chat_turns === 2)).usage.alice?.chat_turns, 2);
+      await counted(({ chat_turns }) => chat_turns === 2);
     }));
 });
 
@@ -153,12 +186,12 @@ describe('an answer', () => {
   const chat = { ':method': 'POST', ':path': '/chat/completions', 'editor-version': 'vscode/1.96.2' };
 
   it('is parsed as events although its content type says application/json, as the seed has it', () =>
-    withProxy(
-      async (proxy) => {
-        const session = await openSession(proxy, 'alice', API_HOST);
+    withNewcomer(
+      async ({ user, proxy, recorded }) => {
+        const session = await openSession(proxy, user, API_HOST);
         await ask(session, chat, chatRequest('hi'));
         session.close();
-        const [record] = await proxy.recorded(1);
+        const [record] = await recorded(1);
         assert.equal(record?.insight.choices[0]?.text, TEXT);
         assert.ok(Array.isArray(record?.response.content));
       },
@@ -167,13 +200,13 @@ describe('an answer', () => {
 
   for (const encoding of ['gzip', 'br'] as const) {
     it(`is recorded decoded when it comes in ${encoding}, and passes untouched`, () =>
-      withProxy(
-        async (proxy) => {
-          const session = await openSession(proxy, 'alice', API_HOST);
+      withNewcomer(
+        async ({ user, proxy, recorded }) => {
+          const session = await openSession(proxy, user, API_HOST);
           const answer = await ask(session, { ...chat, 'accept-encoding': encoding }, chatRequest('hi'));
           session.close();
           assert.equal(answer.headers['content-encoding'], encoding);
-          const [record] = await proxy.recorded(1);
+          const [record] = await recorded(1);
           assert.equal(record?.insight.choices[0]?.text, TEXT);
         },
         () => ({ encoding }),
@@ -181,22 +214,22 @@ describe('an answer', () => {
   }
 
   it('that is not streamed is recorded as its JSON', () =>
-    withProxy(async (proxy) => {
-      const session = await openSession(proxy, 'alice', API_HOST);
+    withNewcomer(async ({ user, proxy, recorded }) => {
+      const session = await openSession(proxy, user, API_HOST);
       await ask(session, chat, chatRequest('hi', { stream: false }));
       session.close();
-      const [record] = await proxy.recorded(1);
+      const [record] = await recorded(1);
       assert.match(JSON.stringify(record?.response.content), /^{"id":"chatcmpl-fake"/);
       assert.equal(record?.insight.choices[0]?.text, TEXT);
     }));
 
   it('that is no JSON is kept as text', () =>
-    withProxy(
-      async (proxy) => {
-        const session = await openSession(proxy, 'alice', API_HOST);
+    withNewcomer(
+      async ({ user, proxy, recorded }) => {
+        const session = await openSession(proxy, user, API_HOST);
         await ask(session, chat, 'no JSON "either"');
         session.close();
-        const [record] = await proxy.recorded(1);
+        const [record] = await recorded(1);
         assert.equal(record?.request.content, 'no JSON "either"');
         assert.equal(record?.response.content, '<html>  down\\for a while</html>');
       },
@@ -205,9 +238,9 @@ describe('an answer', () => {
 
   for (const code of [0, 8]) {
     it(`is complete when the client hangs up after the finish reason, before [DONE] (RST_STREAM ${code})`, () =>
-      withProxy(
-        async (proxy, fake) => {
-          const session = await openSession(proxy, 'alice', API_HOST);
+      withNewcomer(
+        async ({ user, proxy, fake, recorded, counted }) => {
+          const session = await openSession(proxy, user, API_HOST);
           const stream = session.request(chat);
           stream.on('error', () => {});
           stream.end(chatRequest('hi'));
@@ -216,10 +249,10 @@ describe('an answer', () => {
             text += chunk;
             if (text.includes('"finish_reason":"stop"')) stream.close(code);
           }
-          const [record] = await proxy.recorded(1);
+          const [record] = await recorded(1);
           assert.equal(record?.insight.choices[0]?.text, TEXT);
-          await proxy.metrics((day) => day.total_chat_turns === 1);
-          await eventually('the upstream is told', () => fake.requests[0]?.end === 'cancelled', 1_000);
+          await counted(({ chat_turns }) => chat_turns === 1);
+          await eventually('the upstream is told', () => fake.requests.at(-1)?.end === 'cancelled', 1_000);
           session.destroy();
         },
         () => ({ delayMs: 30 }),
@@ -227,17 +260,17 @@ describe('an answer', () => {
   }
 
   it('that the client hangs up on once it has begun is a turn that was cancelled, and the upstream is told', () =>
-    withProxy(
-      async (proxy, fake) => {
-        const session = await openSession(proxy, 'alice', API_HOST);
+    withNewcomer(
+      async ({ user, proxy, fake, recorded }) => {
+        const session = await openSession(proxy, user, API_HOST);
         const stream = session.request(chat);
         stream.on('error', () => {});
         stream.end(chatRequest('hi'));
         await new Promise((resolve) => stream.once('data', resolve));
         stream.close(8);
-        await eventually('the upstream is told', () => fake.requests[0]?.end === 'cancelled', 1_000);
+        await eventually('the upstream is told', () => fake.requests.at(-1)?.end === 'cancelled', 1_000);
         session.close();
-        const [record] = await proxy.recorded(1);
+        const [record] = await recorded(1);
         assert.deepEqual([record?.insight.outcome, record?.insight.counted.as], ['cancelled', 'turn']);
       },
       () => ({ delayMs: 30 }),

@@ -30,6 +30,22 @@ export function anyCase(text: string): fc.Arbitrary<string> {
   return fc.mixedCase(fc.constant(text));
 }
 
+/**
+ * Any character at all, as a unit of strings. fast-check's `binary` has the same, and takes a second for a table of them,
+ * by which it finds words such as `__proto__` to be made of them.
+ */
+export const anyCharacter: fc.Arbitrary<string> = fc
+  .nat(0x10ffff)
+  .filter((code) => code < 0xd800 || code > 0xdfff)
+  .map((code) => String.fromCodePoint(code), codeOf);
+
+/** The inverse. As fast-check wants it, it throws for what is no character. */
+function codeOf(value: unknown): number {
+  const [code, ...more] = [...String(value)].map((character) => character.codePointAt(0));
+  if (code === undefined || more.length > 0) throw new Error(`${value} is not one character`);
+  return code;
+}
+
 /** What the value of a header may hold. */
 export const headerValue = fc.string({
   unit: fc

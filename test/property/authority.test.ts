@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { parseAbsoluteForm, parseAuthority } from '../../core/engine/authority.ts';
-import { anyCase } from './arbitraries.ts';
+import { anyCase, anyCharacter } from './arbitraries.ts';
 
 const port = fc.integer({ min: 1, max: 65_535 });
 const name = fc.oneof(fc.domain(), fc.ipV4()).chain(anyCase);
 const anything = fc.oneof(
-  fc.string({ unit: 'binary' }),
+  fc.string({ unit: anyCharacter }),
   fc.string({ unit: 'grapheme' }),
   // What looks like one, nearly.
   fc.string({ unit: fc.constantFrom('a', 'F', '0', '9', '.', ':', '[', ']', '@', '/', '%', ' ', '-'), maxLength: 20 }),

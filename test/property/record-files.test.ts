@@ -14,10 +14,11 @@ import {
   recordFolder,
 } from '../../core/copilot/record-files.ts';
 import { makeFolder } from '../proxy-process.ts';
+import { anyCharacter } from './arbitraries.ts';
 
 /** Names as clients could choose them, to lead somewhere else or to meet another's. */
 const name = fc.oneof(
-  fc.string({ unit: 'binary' }),
+  fc.string({ unit: anyCharacter }),
   fc.string({ unit: fc.constantFrom('.', '/', '\\', '%', '2', 'E', 'F', ':', '~', '_', '*', '\0') }),
   fc.string({ unit: 'grapheme', minLength: 100, maxLength: 400 }),
 );

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import type { CountedAs } from '../../../core/addon.ts';
 import type { Insight } from '../../../core/copilot/record.ts';
+import { anyCharacter } from '../../property/arbitraries.ts';
 
 /** A turn of alice's, at noon. */
 export function insight(parts: Partial<Insight> & { readonly as?: CountedAs } = {}): Insight {
@@ -53,7 +54,7 @@ export const name = fc.oneof(
     '1',
     '10',
   ),
-  fc.string({ unit: 'binary', maxLength: 8 }),
+  fc.string({ unit: anyCharacter, maxLength: 8 }),
 );
 
 /** What servers and clocks may say of amounts. */

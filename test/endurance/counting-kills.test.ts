@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { add, emptyDay, type Use, useOf } from '../../addons/metrics/day.ts';
 import { dayText } from '../../addons/metrics/day-text.ts';
@@ -11,6 +11,7 @@ import { journalDates, journalFile, readJournal } from '../../addons/metrics/jou
 import { rebuild } from '../../addons/metrics/rebuild.ts';
 import { readRecords } from '../../core/copilot/record-reader.ts';
 import { dateIn } from '../../core/time-zone.ts';
+import { buildInto } from '../built.ts';
 import { eventually, makeFolder } from '../proxy-process.ts';
 
 const EXCHANGES = 10_000;
@@ -19,6 +20,10 @@ const UNTIL_KILLED = 4_000;
 /** After the last kill, however many there were before. */
 const MIN_AT_LAST = 1_000;
 const KILLS = 5;
+/** What a run has counted before it is killed, at least: no more than it writes at first, or its next time is waited for. */
+const SOME = 100;
+/** Of a journal, on average. */
+const LINE_BYTES = 500;
 /** For what takes seconds on a machine that has nothing else to do. */
 const LIMIT_MS = 60_000;
 
@@ -27,9 +32,8 @@ class Counting {
   readonly #process: ChildProcess;
   #output = '';
 
-  constructor(logs: string, seed: number, many: number, addons = 'usage,metrics') {
-    const script = path.join(import.meta.dirname, '../counting-process.ts');
-    const args = ['--import', 'tsx', script, logs, String(seed), String(many), addons];
+  constructor(program: string, logs: string, seed: number, many: number, addons = 'usage,metrics') {
+    const args = [program, logs, String(seed), String(many), addons];
     this.#process = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#process.stdout?.on('data', (text) => {
       this.#output += text;
@@ -70,16 +74,12 @@ async function journaled(logs: string): Promise<Use[]> {
   return uses;
 }
 
-/** How much was counted so far, without reading it. */
-async function linesOf(logs: string): Promise<number> {
+/** How long the journals are by now. To read them all the time would take the processor from who writes them. */
+async function journalBytes(logs: string): Promise<number> {
   const folder = path.join(logs, 'metrics');
-  let lines = 0;
-  for (const date of await journalDates(folder))
-    for (const byte of readFileSync(journalFile(folder, date))) if (byte === LINE_FEED) lines += 1;
-  return lines;
+  const dates = await journalDates(folder);
+  return dates.reduce((bytes, date) => bytes + statSync(journalFile(folder, date)).size, 0);
 }
-
-const LINE_FEED = 10;
 
 /** The ids of all that was recorded, if it is in any sum. */
 async function recorded(logs: string): Promise<Set<string>> {
@@ -119,19 +119,28 @@ function withoutJournal(text: string): string {
 }
 
 describe('metrics of a process that is killed again and again', () => {
+  let program: string;
+  before(async () => {
+    [program] = (await buildInto('counting', ['counting-process.ts'])) as [string];
+  });
+
   it(`count each of ${EXCHANGES} exchanges once, and are counted from the records to the same byte`, async (t) => {
     const logs = folderFor(t);
     let seed = 1;
     for (; seed <= KILLS; seed++) {
-      const before = await linesOf(logs);
-      const counting = new Counting(logs, seed, UNTIL_KILLED);
-      await eventually('some to be counted', async () => (await linesOf(logs)) > before + 300, LIMIT_MS);
+      const bytes = await journalBytes(logs);
+      const counting = new Counting(program, logs, seed, UNTIL_KILLED);
+      await eventually(
+        'some to be counted',
+        async () => (await journalBytes(logs)) > bytes + SOME * LINE_BYTES,
+        LIMIT_MS,
+      );
       await sleep(100 * seed);
       await counting.kill();
       filesIn(logs);
     }
     const killed = (await journaled(logs)).length;
-    const last = new Counting(logs, seed, Math.max(MIN_AT_LAST, EXCHANGES - killed));
+    const last = new Counting(program, logs, seed, Math.max(MIN_AT_LAST, EXCHANGES - killed));
     await last.done();
     await eventually(
       'all that was recorded to be counted',
@@ -145,7 +154,8 @@ describe('metrics of a process that is killed again and again', () => {
 
     const uses = await journaled(logs);
     assert.equal(new Set(uses.map(({ id }) => id)).size, uses.length, 'none is counted twice');
-    assert.deepEqual(filesIn(logs), filesOf(uses));
+    const expected = filesOf(uses);
+    assert.deepEqual(filesIn(logs), expected);
     const records = await recorded(logs);
     const unrecorded = uses.filter(({ id }) => !records.has(id));
     assert.deepEqual(unrecorded, [], 'what is counted is recorded');
@@ -154,18 +164,22 @@ describe('metrics of a process that is killed again and again', () => {
     // Without the journal, which has them all.
     rmSync(path.join(logs, 'metrics'), { recursive: true });
     for (const date of dates) await rebuild(logs, date, 'UTC');
-    assert.deepEqual(filesIn(logs), filesOf(uses), 'by the records alone');
+    assert.deepEqual(filesIn(logs), expected, 'by the records alone');
   });
 
   it('without records, are all that was in the journal when it was killed', async (t) => {
     const logs = folderFor(t);
     for (let seed = 1; seed <= 2; seed++) {
-      const before = await linesOf(logs);
-      const counting = new Counting(logs, seed, UNTIL_KILLED, 'metrics');
-      await eventually('some to be counted', async () => (await linesOf(logs)) > before + 50, LIMIT_MS);
+      const bytes = await journalBytes(logs);
+      const counting = new Counting(program, logs, seed, UNTIL_KILLED, 'metrics');
+      await eventually(
+        'some to be counted',
+        async () => (await journalBytes(logs)) > bytes + 50 * LINE_BYTES,
+        LIMIT_MS,
+      );
       await counting.kill();
       const expected = filesOf(await journaled(logs));
-      const settling = new Counting(logs, seed, 0, 'metrics');
+      const settling = new Counting(program, logs, seed, 0, 'metrics');
       await settling.done();
       await settling.stop();
       assert.deepEqual(filesIn(logs), expected);
