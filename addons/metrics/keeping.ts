@@ -75,9 +75,12 @@ async function keepWriting(day: OpenDay, ctx: MetricsContext): Promise<void> {
   const { state, log, signal, paths } = ctx;
   const file = describePath(dayFile(metricsFolder(paths.logs), day.date));
   while (hasMore(day)) {
-    const sinceMs = performance.now();
     let pauseMs = WRITE_PAUSE_MS;
     try {
+      await state.earlier;
+      if (day.counts === undefined) await open(day, ctx);
+      // To read what was counted before is done once, however long it takes.
+      const sinceMs = performance.now();
       await write(day, ctx);
       if (state.failing) log.warn(`${file} is written again, nothing is missing in it`);
       state.failing = false;
@@ -119,10 +122,8 @@ async function forgetDays(ctx: MetricsContext): Promise<void> {
 }
 
 async function write(day: OpenDay, ctx: MetricsContext): Promise<void> {
-  const { paths, state, options, log, worker } = ctx;
+  const { paths, options, log, worker } = ctx;
   const folder = metricsFolder(paths.logs);
-  await state.earlier;
-  if (day.counts === undefined) await open(day, folder, ctx);
   const counts = day.counts as NonNullable<OpenDay['counts']>;
   const uses = [...day.backlog];
   if (uses.length > 0) {
@@ -146,8 +147,9 @@ async function write(day: OpenDay, ctx: MetricsContext): Promise<void> {
   log.debug(`${day.date}: ${day.journal} uses are counted`);
 }
 
-async function open(day: OpenDay, folder: string, ctx: MetricsContext): Promise<void> {
-  const { log, state, worker } = ctx;
+async function open(day: OpenDay, ctx: MetricsContext): Promise<void> {
+  const { log, paths, state, worker } = ctx;
+  const folder = metricsFolder(paths.logs);
   // Before the file is read: from here on, nobody else may write it.
   if (hasFiles(worker)) await sayCounting(folder, [...state.days.keys()]);
   const {

@@ -70,6 +70,31 @@ describe('at a start, metrics', () => {
     await startsWith(3);
   });
 
+  it('count what comes next without delay, however long it took to read the journal', async () => {
+    const use = useOf(insight({ endMs: Date.now() })) as Use;
+    const many = 30_000;
+    await appendJournal(
+      journalFile(folder, TODAY),
+      Array.from({ length: many }, (_, i) => ({ n: i + 1, use: { ...use, id: String(i) } })),
+    );
+    const beganMs = performance.now();
+    const addons = await begin('usage', 'metrics');
+    const countsUpTo = (expected: number) =>
+      eventually(
+        () => `${expected} turns; there are ${turns()}`,
+        () => turns() === expected,
+      );
+    await chat(addons);
+    await countsUpTo(many + 1);
+    const readMs = performance.now() - beganMs;
+    await chat(addons);
+    const askedMs = performance.now();
+    await countsUpTo(many + 2);
+    const countedMs = performance.now() - askedMs;
+    await addons.stop();
+    assert.ok(countedMs < 3 * readMs, `counted after ${countedMs} ms; reading took ${readMs} ms`);
+  });
+
   it('leave a day alone that has a file and no journal: nobody knows what is in it', async () => {
     await life(['usage'], 3);
     mkdirSync(folder);
