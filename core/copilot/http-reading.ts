@@ -40,8 +40,9 @@ export class HttpReading {
     const { response } = this.#flow;
     if (response === undefined || isHeldBack(response)) return;
     this.#response = watched(
-      this.#answerReading(response, ({ hasOutput }) => {
-        if (hasOutput) this.#firstTokenMs ??= this.#flow.now() - this.#flow.timings.start;
+      this.#answerReading(response, (answer) => {
+        if (this.#firstTokenMs === undefined && answer.hasOutput)
+          this.#firstTokenMs = this.#flow.now() - this.#flow.timings.start;
       }),
     );
   }

@@ -51,8 +51,13 @@ export class EventReader {
     const lines = rest.includes('\r') ? rest.replace(/\r\n?/g, '\n') : rest;
     let start = 0;
     for (let end = lines.indexOf('\n'); end !== -1; end = lines.indexOf('\n', start)) {
-      this.#line.add(lines.slice(start, end));
-      this.#endLine();
+      const line = lines.slice(start, end);
+      const isWhole = !this.#line.isBegun && line.length < MAX_EVENT_CHARACTERS;
+      if (isWhole) this.#read(line);
+      else {
+        this.#line.add(line);
+        this.#endLine();
+      }
       start = end + 1;
     }
     if (start < lines.length) this.#line.add(lines.slice(start));
@@ -66,7 +71,10 @@ export class EventReader {
 
   #endLine(): void {
     if (this.#line.overflowed) this.#data.overflowed = true;
-    const line = this.#line.take('');
+    this.#read(this.#line.take(''));
+  }
+
+  #read(line: string): void {
     if (line === '' && !this.#data.isBegun) return;
     if (line === '') this.#dispatch();
     else if (line.startsWith('data:')) this.#data.add(line.slice(line[5] === ' ' ? 6 : 5));
