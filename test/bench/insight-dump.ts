@@ -1,9 +1,10 @@
 /** insight-dump as a contestant. */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { recordFiles } from '../../core/copilot/record-files.ts';
 import { openTunnel, type ProxyAccess } from '../clients.ts';
 import { leadingTo } from '../own-upstream.ts';
-import { makeFolder, ProxyProcess } from '../proxy-process.ts';
+import { ProxyProcess } from '../proxy-process.ts';
 import type { Contestant, Entrant } from './contestant.ts';
 
 export interface Setting extends Pick<Contestant, 'name' | 'about'> {
@@ -35,7 +36,7 @@ export function insightDump({
     about,
     async start(server, { nodeEnv, scratch }) {
       const way = leadingTo(server);
-      const folder = makeFolder();
+      const folder = mkdtempSync(path.join(scratch, 'insight-dump-'));
       prepare?.(folder, scratch);
       const sinceMs = Date.now();
       const proxy = await ProxyProcess.start({
@@ -58,7 +59,7 @@ export function insightDump({
         ...(vary && { vary }),
         ...(isRecording && { recorded: () => countRecords(proxy.path('logs'), sinceMs) }),
         save: (script, text) => proxy.write(script, text),
-        stop: () => proxy.stop().then(() => {}),
+        stop: () => proxy.stop({ keep: true }).then(() => {}),
       };
     },
   };

@@ -1,14 +1,14 @@
 /** Those that insight-dump is compared with. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import tls from 'node:tls';
 import { promisify } from 'node:util';
 import { missing, openTunnel, type ProxyAccess } from '../clients.ts';
-import { eventually, makeFolder } from '../proxy-process.ts';
+import { eventually } from '../proxy-process.ts';
 import { Child, type Listening } from './child.ts';
 import type { Contestant, Entrant } from './contestant.ts';
 import { startProgram } from './programs.ts';
@@ -70,7 +70,7 @@ export const mitmdump: Contestant = {
     return reason === false ? undefined : `${reason}: apt-get install mitmproxy, or see mitmproxy.org`;
   },
   async start({ port, caFile }, { scratch }) {
-    const folder = makeFolder();
+    const folder = mkdtempSync(path.join(scratch, 'mitmdump-'));
     // Kept, and its CA with it: one is made at the first start only.
     const confdir = path.join(scratch, 'mitmproxy');
     const listenPort = await freePort();
@@ -96,10 +96,7 @@ export const mitmdump: Contestant = {
         const files = existsSync(records) ? await readdir(records, { recursive: true }) : [];
         return files.filter((file) => file.endsWith('.json')).length;
       },
-      async stop() {
-        await child.stop();
-        await rm(folder, { recursive: true, force: true });
-      },
+      stop: () => child.stop(),
     };
   },
 };
