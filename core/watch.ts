@@ -71,9 +71,12 @@ export class Watcher {
       // Of a folder, chokidar reads all again whenever anything in it is written to, such as what a console goes to.
       ignored: (_path, stats) => stats?.isDirectory() === true,
     });
-    events.on('all', (_event, file) => {
+    const told = (file: string) => {
       for (const [id, stamps] of this.#watched) if (stamps.concern(path.resolve(file))) this.#stir(id);
-    });
+    };
+    events.on('all', (_event, file) => told(file));
+    // Of changes of one file within 50 ms, chokidar tells the first only.
+    events.on('raw', (_event, _name, details) => told((details as { readonly watchedPath: string }).watchedPath));
     events.on('error', (error) => this.#onError(error));
     return events;
   }

@@ -56,6 +56,18 @@ describe('the watcher', () => {
     await tells('both');
   });
 
+  it('is told by events of each of many saves, however soon one comes behind the other', async () => {
+    mock.timers.enable({ apis: ['setInterval'] });
+    await start('events');
+    for (let i = 1; i <= 20; i++) {
+      writeFileSync(at('two.ts'), 'saved '.repeat(i));
+      await eventually(
+        () => `save ${i} to be told`,
+        () => told.length === i,
+      );
+    }
+  });
+
   it('has no work with a file beside its own that is written to again and again', async () => {
     for (let i = 0; i < 500; i++) writeFileSync(at(`beside-${i}.txt`), '');
     await start('events');
